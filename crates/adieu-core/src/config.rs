@@ -1,0 +1,128 @@
+//! Every tunable of the stack: default, unit, and who asks for it.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::time::Duration;
+
+/// What a stack is made with. Times are durations, sizes are bytes, limits are counts.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Config {
+    /// The addresses that are ours; packets to any other address are dropped. Default: none.
+    pub addresses: Vec<IpAddr>,
+    /// Largest IP packet the device carries, 68 to 65535 bytes. Default 1500.
+    pub mtu: u16,
+    /// Largest payload of one [`Outgoing`](crate::Outgoing), for a device that splits super-segments itself (TSO);
+    /// rounded down to whole segments. Default 0: one segment at a time.
+    pub super_segment: u32,
+    /// Leaves transport checksums to the device: the field holds only the pseudo-header's sum. Default off.
+    pub partial_checksums: bool,
+    /// Received payload a connection may hold unread, in bytes; memory held is at most about twice that.
+    /// Default 256 KiB.
+    pub receive_buffer: u32,
+    /// Payload a connection may hold unacknowledged or unsent, in bytes. Default 256 KiB.
+    pub send_buffer: u32,
+    /// 2 x MSL, the stay in TIME-WAIT (RFC 9293 MUST-13; TW-2). 30 s to 240 s, others are brought into that range by
+    /// [`Config::time_wait`]. Default 60 s.
+    pub time_wait: Duration,
+    /// Allows `time_wait` below 30 s. Without timestamps on both sides old segments may then be taken for new ones:
+    /// for experiments on networks that hold nothing back. Default off.
+    pub unsafe_short_time_wait: bool,
+    /// Most memory TIME-WAIT records may take, in bytes. Default 256 MiB.
+    pub time_wait_budget: usize,
+    /// How long a connection nobody can reach stays in FIN-WAIT-2 (TO-9). Default 60 s.
+    pub fin_wait_2: Duration,
+    /// Retransmissions of an orphan's data or FIN before it is given up (OR-2); at least 100 s in all. Default 8.
+    pub orphan_retries: u8,
+    /// Retransmissions of data or FIN before the connection is given up, R2 (RFC 9293 MUST-20). Default 15.
+    pub retries: u8,
+    /// Retransmissions of a SYN before `connect` fails (RFC 9293 MUST-23: at least 180 s in all). Default 7.
+    pub syn_retries: u8,
+    /// Retransmissions of a SYN-ACK before a half-open connection is forgotten. Default 5.
+    pub syn_ack_retries: u8,
+    /// Retransmission time before the first measurement (RFC 6298 section 2.1). Default 1 s.
+    pub initial_rto: Duration,
+    /// Smallest retransmission time. Default 200 ms, below the RFC's SHOULD of 1 s, as common stacks do.
+    pub min_rto: Duration,
+    /// Largest retransmission time and largest interval between window probes. Default 60 s.
+    pub max_rto: Duration,
+    /// Half-open connections a listener holds. Default 1024.
+    pub syn_backlog: u32,
+    /// Established connections that wait for `accept`. Default 4096.
+    pub accept_backlog: u32,
+    /// Out-of-order pieces a connection holds (limit 3.18). Default 1024.
+    pub reassembly_pieces: u32,
+    /// Receipts kept for the one who asks for them; the oldest give way, and are counted. Default 1024.
+    pub receipts: u32,
+    /// Replies to segments without a connection that may wait for the device. Default 256.
+    pub stray_replies: u32,
+    /// Smallest and largest ephemeral port (RFC 6056 section 3.2). Default 1024 to 65535.
+    pub ephemeral_ports: (u16, u16),
+    /// Time to live of what we send (RFC 9293 MUST-49). Default 64.
+    pub ttl: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            mtu: 1500,
+            super_segment: 0,
+            partial_checksums: false,
+            receive_buffer: 256 * 1024,
+            send_buffer: 256 * 1024,
+            time_wait: Duration::from_secs(60),
+            unsafe_short_time_wait: false,
+            time_wait_budget: 256 * 1024 * 1024,
+            fin_wait_2: Duration::from_secs(60),
+            orphan_retries: 8,
+            retries: 15,
+            syn_retries: 7,
+            syn_ack_retries: 5,
+            initial_rto: Duration::from_secs(1),
+            min_rto: Duration::from_millis(200),
+            max_rto: Duration::from_secs(60),
+            syn_backlog: 1024,
+            accept_backlog: 4096,
+            reassembly_pieces: 1024,
+            receipts: 1024,
+            stray_replies: 256,
+            ephemeral_ports: (1024, 65535),
+            ttl: 64,
+        }
+    }
+}
+
+/// An orphan is kept at least this long before its retransmissions give up (OR-2; RFC 9293 SHLD-11).
+pub(crate) const ORPHAN_PATIENCE: Duration = Duration::from_secs(100);
+
+impl Config {
+    /// The stay in TIME-WAIT that is really used: `time_wait`, at least 30 s (unless `unsafe_short_time_wait`), at
+    /// most 240 s; where 3.5 x `rto` is longer, the larger of 240 s and `time_wait` (TW-2).
+    pub fn time_wait(&self, rto: Duration) -> Duration {
+        let floor = if self.unsafe_short_time_wait { Duration::ZERO } else { Duration::from_secs(30) };
+        let wait = self.time_wait.clamp(floor, Duration::from_secs(240));
+        let long = rto * 7 / 2 > wait && !self.unsafe_short_time_wait;
+        if long { wait.max(Duration::from_secs(240)) } else { wait }
+    }
+
+    /// The MSS we announce over IPv4 (RFC 9293 MUST-67).
+    pub(crate) fn receive_mss(&self) -> u16 {
+        self.mtu.saturating_sub(40).max(28)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tw_2_duration_stays_in_its_range() {
+        let wait = |secs, rto| {
+            let config = Config { time_wait: Duration::from_secs(secs), ..Config::default() };
+            config.time_wait(Duration::from_secs(rto)).as_secs()
+        };
+        assert_eq!([wait(1, 1), wait(30, 1), wait(60, 1), wait(120, 1), wait(900, 1)], [30, 30, 60, 120, 240]);
+        assert_eq!([wait(60, 17), wait(60, 18), wait(240, 60)], [60, 240, 240]);
+    }
+}

@@ -1,0 +1,33 @@
+//! What must hold after every step; run in debug builds and so in every test and simulation.
+
+use super::Connection;
+use super::close::State;
+use super::timers::Timer;
+use crate::seq::Offset;
+
+impl Connection {
+    /// Panics, in debug builds, where two pieces of state that say the same thing disagree.
+    #[cfg(debug_assertions)]
+    pub(super) fn check(&self) {
+        if self.ended.is_some() {
+            return debug_assert_eq!(
+                self.timers.next(),
+                crate::Instant::NEVER,
+                "INV-17: a timer outlives its connection"
+            );
+        }
+        self.send.check();
+        let (una, next, fin) = (self.send.una(), self.send.next(), self.send.fin());
+        debug_assert_eq!(self.close.may_send(), fin == Offset::NONE);
+        debug_assert_eq!(self.close.is_fin_sent(), next > fin, "INV-9");
+        debug_assert_eq!(self.close.is_fin_acked(), una > fin, "FB-2");
+        debug_assert_eq!(self.close.is_fin_received(), self.recv.is_finished());
+        let both = self.timers.is_armed(Timer::Retransmit) && self.timers.is_armed(Timer::Persist);
+        debug_assert!(!both, "TM-1: retransmission and persist timer exclude each other");
+        let waits_for_peer = self.close.state() == State::FinWait2 && self.recv.is_closed();
+        debug_assert!(!waits_for_peer || self.timers.is_armed(Timer::FinWait2), "OR-1");
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub(super) fn check(&self) {}
+}

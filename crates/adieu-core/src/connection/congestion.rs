@@ -1,0 +1,53 @@
+//! How much may be in flight (RFC 9293 MUST-19). An enum, not a trait object: a connection can be cloned and compared.
+
+mod reno;
+
+use reno::Reno;
+
+/// The congestion controller of a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Congestion {
+    Reno(Reno),
+}
+
+impl Congestion {
+    /// A connection that sends segments of up to `mss` bytes; `syn_lost` where its SYN had to be sent again.
+    pub(crate) fn new(mss: u16, syn_lost: bool) -> Self {
+        Self::Reno(Reno::new(mss, syn_lost))
+    }
+
+    /// Bytes that may be in flight.
+    pub(crate) fn window(&self) -> u64 {
+        match self {
+            Self::Reno(reno) => reno.window(),
+        }
+    }
+
+    /// `acked` bytes were acknowledged outside recovery.
+    pub(crate) fn on_ack(&mut self, acked: u64) {
+        match self {
+            Self::Reno(reno) => reno.on_ack(acked),
+        }
+    }
+
+    /// Loss was seen by duplicate acknowledgments with `in_flight` bytes outstanding.
+    pub(crate) fn on_loss(&mut self, in_flight: u64) {
+        match self {
+            Self::Reno(reno) => reno.on_loss(in_flight),
+        }
+    }
+
+    /// Recovery is complete with `in_flight` bytes outstanding.
+    pub(crate) fn on_recovered(&mut self, in_flight: u64) {
+        match self {
+            Self::Reno(reno) => reno.on_recovered(in_flight),
+        }
+    }
+
+    /// The retransmission timer fired; `first` where it is the first time for what is outstanding.
+    pub(crate) fn on_timeout(&mut self, in_flight: u64, first: bool) {
+        match self {
+            Self::Reno(reno) => reno.on_timeout(in_flight, first),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! How a connection ended: the closed list, and the receipt.
+
+use core::fmt;
+
+use super::close::{Closer, State};
+use crate::time::{Duration, Instant};
+
+/// How a connection ended. Set once, never changed (EN-1). The byte counts stand in the [`Receipt`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Ending {
+    /// Both directions were completed: every byte of ours is at the peer's TCP, every byte of the peer's is here.
+    Graceful {
+        /// Who closed first.
+        order: Order,
+    },
+    /// The peer sent a valid reset.
+    ResetByPeer {
+        /// Our state at that moment. In CLOSING and LAST-ACK everything may have arrived; nothing proves it.
+        state: State,
+    },
+    /// The peer answered our SYN with a reset.
+    Refused {
+        /// SYN-SENT, or SYN-RECEIVED after a simultaneous open.
+        state: State,
+    },
+    /// We gave the connection up ourselves.
+    Aborted {
+        /// Why.
+        cause: Cause,
+        /// In which state.
+        state: State,
+    },
+    /// A timer gave up.
+    TimedOut {
+        /// What was waited for.
+        phase: Phase,
+        /// In which state.
+        state: State,
+    },
+    /// The network said that the peer cannot be reached; only before the connection was established.
+    Unreachable {
+        /// ICMP type.
+        icmp_type: u8,
+        /// ICMP code.
+        code: u8,
+    },
+    /// Closed by the application before anything existed.
+    Cancelled {
+        /// LISTEN or SYN-SENT.
+        state: State,
+    },
+}
+
+/// The order of a graceful close (EN-4).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Order {
+    /// We closed first: through FIN-WAIT-1 to TIME-WAIT.
+    LocalFirst,
+    /// The peer closed first: through CLOSE-WAIT and LAST-ACK.
+    PeerFirst,
+    /// Both FINs crossed: through CLOSING.
+    Simultaneous,
+}
+
+/// Why we gave a connection up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Cause {
+    /// The application called `abort`.
+    AbortCall,
+    /// The application closed with received bytes unread: a FIN would have claimed that they were taken (UD-1).
+    CloseWithUnread,
+    /// The peer sent more data after nobody could read it any more (UD-4).
+    DataAfterClose,
+    /// The listener closed before the connection was accepted (CL-13).
+    ListenerClosed,
+    /// The stack was shut down.
+    StackShutdown,
+}
+
+/// What a timer that gave up had waited for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Phase {
+    /// An answer to our SYN (TO-1).
+    Connect,
+    /// An acknowledgment of data or FIN (TO-5).
+    Retransmission,
+    /// The opening of a closed window (ZW-5).
+    ZeroWindow,
+    /// The peer's FIN, after ours was acknowledged and nobody could read any more (TO-9).
+    FinWait2Orphan,
+}
+
+impl Ending {
+    /// Whether both directions were completed.
+    pub fn is_graceful(&self) -> bool {
+        matches!(self, Self::Graceful { .. })
+    }
+
+    /// The ending's name: stable, lower case with hyphens, for logs and counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Graceful { order: Order::LocalFirst } => "graceful-local-first",
+            Self::Graceful { order: Order::PeerFirst } => "graceful-peer-first",
+            Self::Graceful { order: Order::Simultaneous } => "graceful-simultaneous",
+            Self::ResetByPeer { .. } => "reset-by-peer",
+            Self::Refused { .. } => "refused",
+            Self::Aborted { cause: Cause::AbortCall, .. } => "aborted-by-call",
+            Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted-close-with-unread",
+            Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted-data-after-close",
+            Self::Aborted { cause: Cause::ListenerClosed, .. } => "aborted-listener-closed",
+            Self::Aborted { cause: Cause::StackShutdown, .. } => "aborted-stack-shutdown",
+            Self::TimedOut { phase: Phase::Connect, .. } => "timed-out-connect",
+            Self::TimedOut { phase: Phase::Retransmission, .. } => "timed-out-retransmission",
+            Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed-out-zero-window",
+            Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed-out-fin-wait-2",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// The state the connection was in when it ended; CLOSED where the two halves had run to their end.
+    pub fn state(&self) -> State {
+        match *self {
+            Self::Graceful { order: Order::PeerFirst } => State::LastAck,
+            Self::Graceful { order: Order::LocalFirst | Order::Simultaneous } => State::TimeWait,
+            Self::ResetByPeer { state }
+            | Self::Refused { state }
+            | Self::Aborted { state, .. }
+            | Self::TimedOut { state, .. }
+            | Self::Cancelled { state } => state,
+            Self::Unreachable { .. } => State::SynSent,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Graceful { order: Order::LocalFirst } => "graceful: we closed first, both directions complete",
+            Self::Graceful { order: Order::PeerFirst } => "graceful: the peer closed first, both directions complete",
+            Self::Graceful { order: Order::Simultaneous } => "graceful: both closed at once, both directions complete",
+            Self::ResetByPeer { .. } => "reset by the peer",
+            Self::Refused { .. } => "refused: nobody listens there",
+            Self::Aborted { cause: Cause::AbortCall, .. } => "aborted by us",
+            Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted by us: closed with received bytes unread",
+            Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted by us: data came after nobody could read it",
+            Self::Aborted { cause: Cause::ListenerClosed, .. } => {
+                "aborted by us: its listener closed before it was accepted"
+            }
+            Self::Aborted { cause: Cause::StackShutdown, .. } => "aborted by us: the stack was shut down",
+            Self::TimedOut { phase: Phase::Connect, .. } => "timed out: no answer to our SYN",
+            Self::TimedOut { phase: Phase::Retransmission, .. } => "timed out: no acknowledgment from the peer",
+            Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed out: the peer's window never opened",
+            Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed out: the peer never closed its direction",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Cancelled { .. } => "cancelled before it was established",
+        })?;
+        match self {
+            Self::Graceful { .. } | Self::Unreachable { .. } => Ok(()),
+            Self::ResetByPeer { state }
+            | Self::Refused { state }
+            | Self::Aborted { state, .. }
+            | Self::TimedOut { state, .. }
+            | Self::Cancelled { state } => write!(f, " (in {state})"),
+        }
+    }
+}
+
+/// What a connection leaves behind: how it ended, and what became of every byte. One for each connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// How it ended.
+    pub ending: Ending,
+    /// Whose FIN came first; `None` where neither end closed.
+    pub closed_first: Option<Closer>,
+    /// Bytes taken from the application.
+    pub sent: u64,
+    /// Of those, acknowledged by the peer's TCP: a lower bound of what it has. Nothing says that its application read them.
+    pub acknowledged: u64,
+    /// Bytes that came in order from the peer.
+    pub received: u64,
+    /// Of those, never read by our application.
+    pub unread: u64,
+    /// Times that a segment was sent again.
+    pub retransmissions: u32,
+    /// States the connection was in, and for how long each.
+    pub spent: Spent,
+}
+
+impl Receipt {
+    /// Bytes the application wrote that the peer's TCP did not acknowledge.
+    pub fn undelivered(&self) -> u64 {
+        self.sent - self.acknowledged
+    }
+}
+
+/// The states a connection passed through before its ending, in order, each with its stay.
+///
+/// A connection visits at most four: one while opening, ESTABLISHED, and two of the closing ones.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Spent {
+    since: [Instant; SPENT],
+    ended: Instant,
+    states: [State; SPENT],
+    len: u8,
+}
+
+const SPENT: usize = 5;
+
+impl Spent {
+    /// A history that begins in `state` at `now`.
+    pub(crate) fn begin(state: State, now: Instant) -> Self {
+        Self { since: [now; SPENT], ended: now, states: [state; SPENT], len: 1 }
+    }
+
+    /// The connection is in `state` at `now`.
+    pub(crate) fn enter(&mut self, state: State, now: Instant) {
+        self.ended = now;
+        let len = usize::from(self.len);
+        if self.states[len - 1] != state && len < SPENT {
+            self.states[len] = state;
+            self.since[len] = now;
+            self.len += 1;
+        }
+    }
+
+    /// The connection ended at `now`.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.ended = now;
+    }
+
+    /// States and stays, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (State, Duration)> + '_ {
+        let len = usize::from(self.len);
+        let ends = self.since[1..len].iter().chain([&self.ended]);
+        let stays = self.since[..len].iter().zip(ends).map(|(from, to)| to.since(*from));
+        self.states[..len].iter().copied().zip(stays)
+    }
+
+    /// From the first state to the ending.
+    pub fn total(&self) -> Duration {
+        self.ended.since(self.since[0])
+    }
+
+    /// When the connection began.
+    pub fn began(&self) -> Instant {
+        self.since[0]
+    }
+
+    /// When the connection ended.
+    pub fn ended(&self) -> Instant {
+        self.ended
+    }
+}
+
+/// Something only a receipt reads: always equal, hashed to nothing, so that two connections that differ only in what
+/// they will report are one state to the model checker. Protocol code has no way to read it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted<T>(T);
+
+impl<T> Noted<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn note(&mut self, change: impl FnOnce(&mut T)) {
+        change(&mut self.0);
+    }
+
+    /// For receipts.
+    pub(super) fn for_receipt(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Noted<Ledger> {
+    /// The states so far, for the receipt of an opening.
+    pub(crate) fn spent(&self) -> Spent {
+        self.0.spent
+    }
+}
+
+impl<T> PartialEq for Noted<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Noted<T> {}
+
+impl<T> core::hash::Hash for Noted<T> {
+    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
+}
+
+/// What is counted along the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) spent: Spent,
+    pub(crate) retransmissions: u32,
+    pub(crate) unread: u64,
+}
+
+impl Ledger {
+    pub(crate) fn begin(state: State, now: Instant) -> Self {
+        Self { spent: Spent::begin(state, now), retransmissions: 0, unread: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn spent_says_how_long_in_each_state() {
+        let at = Instant::from_secs;
+        let mut spent = Spent::begin(State::SynSent, at(1));
+        spent.enter(State::Established, at(2));
+        spent.enter(State::Established, at(3));
+        spent.enter(State::FinWait1, at(10));
+        spent.end(at(11));
+        let stays: Vec<_> = spent.iter().map(|(state, stay)| (state, stay.as_secs())).collect();
+        assert_eq!(stays, vec![(State::SynSent, 1), (State::Established, 8), (State::FinWait1, 1)]);
+        assert_eq!(spent.total(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_is_noted_is_invisible_to_comparison() {
+        assert_eq!(Noted::new(1), Noted::new(2));
+    }
+}

@@ -1,0 +1,44 @@
+//! Resets: the judgement of one that came, and the one we send.
+
+use super::close::State;
+use super::ending::Ending;
+use super::recv::Position;
+use super::{Connection, Now};
+use crate::seq::Seq;
+use crate::wire::Segment;
+
+impl Connection {
+    /// RFC 5961 section 3.2: exactly at RCV.NXT a reset counts; elsewhere in the window it draws a challenge that a
+    /// real peer answers with an exact one; outside it is nothing. It is never answered with a reset (RA-17).
+    pub(super) fn handle_reset(&mut self, now: Now<'_>, segment: &Segment<'_>, position: Position) {
+        let distance = segment.seq.distance(self.recv.next_seq());
+        // RA-7: some stacks send FIN, then RST with the FIN's own number.
+        let at_fin = distance == -1 && self.close.is_fin_received();
+        let in_window = position == Position::Acceptable && distance > 0;
+        if distance == 0 || at_fin {
+            let state = self.state();
+            self.end(now, Ending::ResetByPeer { state });
+            self.check();
+        } else if in_window {
+            self.ack.owe_challenge(now.time);
+        }
+    }
+
+    /// Ends the connection and tells the peer.
+    pub(super) fn reset_and_end(&mut self, now: Now<'_>, why: Ending) {
+        if self.ended.is_some() {
+            return;
+        }
+        // AB-3: with our FIN acknowledged in CLOSING or LAST-ACK the connection is over; no such state is ever visible.
+        debug_assert!(!matches!(self.state(), State::TimeWait | State::Closed));
+        self.farewell = Some(self.reset_seq());
+        self.end(now, why);
+        self.check();
+    }
+
+    /// SND.NXT; where the peer has shrunk its window to the left of that, the last number it would look at (AB-6).
+    fn reset_seq(&self) -> Seq {
+        let edge = self.send.una() + u64::from(self.send.window().max(1) - 1);
+        self.send.next().min(edge).on_wire(self.send.iss())
+    }
+}

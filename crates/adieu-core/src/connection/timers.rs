@@ -1,0 +1,77 @@
+//! The timers of one connection: a table of deadlines.
+
+use crate::time::Instant;
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Timer {
+    /// Something sent is not acknowledged (RFC 6298).
+    Retransmit,
+    /// The peer's window is closed (RFC 9293 section 3.8.6.1).
+    Persist,
+    /// FIN-WAIT-2, and nobody can read any more (TO-9).
+    FinWait2,
+}
+
+const TIMERS: [Timer; 3] = [Timer::Retransmit, Timer::Persist, Timer::FinWait2];
+
+/// Deadlines by timer; [`Instant::NEVER`] where a timer is not armed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Timers([Instant; TIMERS.len()]);
+
+impl Timers {
+    pub(crate) const NONE: Self = Self([Instant::NEVER; TIMERS.len()]);
+
+    pub(crate) fn arm(&mut self, timer: Timer, at: Instant) {
+        self.0[timer as usize] = at;
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.0[timer as usize] = Instant::NEVER;
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        *self = Self::NONE;
+    }
+
+    pub(crate) fn is_armed(&self, timer: Timer) -> bool {
+        self.0[timer as usize] != Instant::NEVER
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Instant {
+        self.0.iter().copied().fold(Instant::NEVER, Instant::min)
+    }
+
+    /// Takes a timer whose deadline has come out of the table.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
+        let timer = TIMERS.into_iter().find(|&timer| self.0[timer as usize].is_due(now))?;
+        self.stop(timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_expires_once_and_only_when_due() {
+        let mut timers = Timers::NONE;
+        timers.arm(Timer::FinWait2, Instant::from_secs(2));
+        timers.arm(Timer::Retransmit, Instant::from_secs(1));
+        assert_eq!(timers.next(), Instant::from_secs(1));
+        assert_eq!(timers.expired(Instant::ZERO), None);
+        assert_eq!(timers.expired(Instant::from_secs(5)), Some(Timer::Retransmit));
+        assert_eq!(timers.expired(Instant::from_secs(5)), Some(Timer::FinWait2));
+        assert_eq!(timers.expired(Instant::from_secs(5)), None);
+        assert_eq!(timers.next(), Instant::NEVER);
+    }
+
+    #[test]
+    fn the_table_has_a_place_for_every_timer() {
+        for (place, timer) in TIMERS.into_iter().enumerate() {
+            assert_eq!(timer as usize, place);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a connection wants to send next.
+
+use core::ops::Range;
+
+use super::{Connection, Now};
+use crate::seq::{Offset, Seq};
+use crate::wire::Options;
+use crate::wire::tcp::{Control, Header};
+
+/// A segment to send, as a value: the header's fields, and where in the send queue its data lies.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Transmit {
+    /// The fields of the header.
+    pub header: Header,
+    /// Positions of the data in the send queue; empty for a bare acknowledgment.
+    pub(crate) data: Range<u64>,
+    /// Payload of each segment on the wire; more data than this is a super-segment. 0 without data.
+    pub segment_size: u16,
+}
+
+impl Transmit {
+    /// Bytes of data.
+    pub fn data_len(&self) -> u64 {
+        self.data.end - self.data.start
+    }
+}
+
+impl Connection {
+    /// The next segment, until there is none. Sending never changes the state's name, and always succeeds: what the
+    /// device loses is a lost segment.
+    pub fn poll_transmit(&mut self, now: Now<'_>) -> Option<Transmit> {
+        if let Some(seq) = self.farewell.take() {
+            return Some(self.reset(seq));
+        }
+        if self.ended.is_some() {
+            return None;
+        }
+        if self.ack.take_duplicate() {
+            return Some(self.bare_ack());
+        }
+        let probe = core::mem::take(&mut self.probe_due);
+        let range = if probe {
+            self.send.probe_range()
+        } else {
+            self.send.next_range(self.congestion.window(), now.config.super_segment)
+        };
+        if let Some(range) = range {
+            return Some(self.transmit(now, &range, probe));
+        }
+        self.ack.take().then(|| self.bare_ack())
+    }
+
+    fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
+        let had_outstanding = self.send.outstanding() > 0;
+        if self.send.sent(now.time, range, probe) {
+            self.ledger.note(|ledger| ledger.retransmissions = ledger.retransmissions.saturating_add(1));
+        } else if !had_outstanding && !probe {
+            self.patience.since = now.time;
+        }
+        let fin = range.end > self.send.fin();
+        if fin {
+            self.close.fin_sent();
+        }
+        self.set_timers(now);
+        self.check();
+        let data = self.send.data_in(range);
+        let header = Header {
+            control: if fin { Control::Fin } else { Control::None },
+            // MUST-61: nothing behind it is waiting.
+            push: data.end > data.start && data.end == self.send.data_end().since(Offset::DATA),
+            ..self.header(range.start.on_wire(self.send.iss()))
+        };
+        self.ack.take();
+        let segment_size = if data.is_empty() { 0 } else { self.send.mss() };
+        Transmit { header, data, segment_size }
+    }
+
+    fn bare_ack(&mut self) -> Transmit {
+        let header = self.header(self.send.next().on_wire(self.send.iss()));
+        Transmit { header, data: 0..0, segment_size: 0 }
+    }
+
+    /// With an acknowledgment, which the RFC allows and stateful devices on the way like (AB-2); window 0 (RS-6).
+    fn reset(&mut self, seq: Seq) -> Transmit {
+        let header = Header { control: Control::Rst, window: 0, ..self.header(seq) };
+        Transmit { header, data: 0..0, segment_size: 0 }
+    }
+
+    fn header(&mut self, seq: Seq) -> Header {
+        Header {
+            seq,
+            ack: Some(self.recv.next_seq()),
+            control: Control::None,
+            push: false,
+            window: self.recv.announce(self.send.mss()),
+            options: Options::default(),
+        }
+    }
+
+    /// The data of a [`Transmit`], shared with the queue.
+    pub(crate) fn data(&mut self, transmit: &Transmit) -> smallvec::SmallVec<[bytes::Bytes; 4]> {
+        self.send.queue().slices(transmit.data.clone())
+    }
+
+    /// The data of a [`Transmit`], copied to the end of `out`.
+    pub(crate) fn copy_data(&mut self, transmit: &Transmit, out: &mut alloc::vec::Vec<u8>) {
+        self.send.queue().copy_to(transmit.data.clone(), out);
+    }
+}

@@ -1,0 +1,276 @@
+//! SYN-SENT and SYN-RECEIVED: what becomes a [`Connection`](crate::Connection), or an ending. No buffers yet.
+
+use crate::config::Config;
+use crate::connection::close::State;
+use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
+use crate::connection::{Now, Opened};
+use crate::seq::Seq;
+use crate::time::Instant;
+use crate::wire::tcp::{Control, Header};
+use crate::wire::{Flags, Options, Segment};
+
+/// A connection that is not established yet.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Opening {
+    iss: Seq,
+    /// The peer's initial number, once its SYN is here: that is SYN-RECEIVED.
+    irs: Option<Seq>,
+    /// MUST-11: how it began decides what a reset means.
+    passive: bool,
+    peer_mss: u16,
+    tries: u8,
+    due: bool,
+    challenge_due: bool,
+    sent: Instant,
+    timer: Instant,
+    pending: Pending,
+    ledger: Noted<Ledger>,
+}
+
+/// What the application asked for before there was a connection to do it (CL-4).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Pending {
+    Nothing,
+    ShutDown,
+    Close,
+}
+
+/// What a segment did to an opening.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// It is still opening.
+    Waiting,
+    /// The segment has acknowledged our SYN.
+    Established,
+    /// The segment deserves this reset; the opening goes on (RS-3).
+    Reset,
+    /// It failed.
+    Failed(Ending),
+    /// A passive one was reset: as if it had never been (RA-9).
+    Forgotten,
+}
+
+/// MUST-15: what a peer takes that announces nothing.
+const DEFAULT_MSS: u16 = 536;
+/// Smallest payload of a full segment we send, whatever a peer announces (limit 3.19).
+const MIN_MSS: u16 = 48;
+
+impl Opening {
+    /// An active open: SYN-SENT.
+    pub(crate) fn connect(now: Now<'_>, iss: Seq) -> Self {
+        Self {
+            iss,
+            irs: None,
+            passive: false,
+            peer_mss: DEFAULT_MSS,
+            tries: 0,
+            due: true,
+            challenge_due: false,
+            sent: now.time,
+            timer: Instant::NEVER,
+            pending: Pending::Nothing,
+            ledger: Noted::new(Ledger::begin(State::SynSent, now.time)),
+        }
+    }
+
+    /// A SYN has come to a listener: SYN-RECEIVED. Data and FIN on it are not taken, so they come again (FR-9).
+    pub(crate) fn accept(now: Now<'_>, iss: Seq, syn: &Segment<'_>) -> Self {
+        Self {
+            irs: Some(syn.seq),
+            passive: true,
+            peer_mss: syn.options.mss.unwrap_or(DEFAULT_MSS),
+            ledger: Noted::new(Ledger::begin(State::SynReceived, now.time)),
+            ..Self::connect(now, iss)
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        if self.irs.is_some() { State::SynReceived } else { State::SynSent }
+    }
+
+    pub(crate) fn is_passive(&self) -> bool {
+        self.passive
+    }
+
+    pub(crate) fn pending(&self) -> Pending {
+        self.pending
+    }
+
+    /// Remembers what to do once established.
+    pub(crate) fn defer(&mut self, pending: Pending) {
+        self.pending = self.pending.max(pending);
+    }
+
+    // ---- a segment ---------------------------------------------------------------------------------------------
+
+    pub(crate) fn handle_segment(&mut self, now: Now<'_>, segment: &Segment<'_>) -> Verdict {
+        match self.irs {
+            None => self.in_syn_sent(now, segment),
+            Some(irs) => self.in_syn_received(now, irs, segment),
+        }
+    }
+
+    /// RFC 9293 section 3.10.7.3.
+    fn in_syn_sent(&mut self, now: Now<'_>, segment: &Segment<'_>) -> Verdict {
+        let has = |flag| segment.flags.has(flag);
+        let acks_our_syn = has(Flags::ACK) && segment.ack == self.iss + 1 && self.tries > 0;
+        if has(Flags::ACK) && !acks_our_syn {
+            return if has(Flags::RST) { Verdict::Waiting } else { Verdict::Reset };
+        }
+        if has(Flags::RST) {
+            // Without our number in its acknowledgment anybody could have sent it (RA-3).
+            let refused = Ending::Refused { state: State::SynSent };
+            return if acks_our_syn { Verdict::Failed(refused) } else { Verdict::Waiting };
+        }
+        if !has(Flags::SYN) {
+            return Verdict::Waiting;
+        }
+        self.irs = Some(segment.seq);
+        self.peer_mss = segment.options.mss.unwrap_or(DEFAULT_MSS);
+        if acks_our_syn {
+            return Verdict::Established;
+        }
+        // Both SYNs have crossed (MUST-10): answer with a SYN-ACK of the same number.
+        self.ledger.note(|ledger| ledger.spent.enter(State::SynReceived, now.time));
+        self.tries = 0;
+        self.due = true;
+        Verdict::Waiting
+    }
+
+    /// RFC 9293 section 3.10.7.4, as far as SYN-RECEIVED is concerned.
+    fn in_syn_received(&mut self, now: Now<'_>, irs: Seq, segment: &Segment<'_>) -> Verdict {
+        let has = |flag| segment.flags.has(flag);
+        let acks_our_syn = has(Flags::ACK) && segment.ack == self.iss + 1;
+        let distance = segment.seq.distance(irs + 1);
+        let window = i64::from(crate::connection::recv::initial_window(now.config));
+        let in_window = distance >= 0 && i64::from(distance) < window;
+        if has(Flags::RST) {
+            return self.judge_reset(distance == 0, in_window);
+        }
+        if has(Flags::SYN) {
+            if segment.seq != irs {
+                self.challenge_due = true; // An attack or an old duplicate (SY-4).
+                return Verdict::Waiting;
+            }
+            // The crossing SYN-ACK of a simultaneous open lies left of the window, and still establishes (SC-5).
+            if acks_our_syn && !self.passive {
+                return Verdict::Established;
+            }
+            self.due = true; // It has not heard our SYN-ACK.
+            return Verdict::Waiting;
+        }
+        if !in_window {
+            self.challenge_due = true;
+            return Verdict::Waiting;
+        }
+        match (has(Flags::ACK), acks_our_syn) {
+            (false, _) => Verdict::Waiting,
+            (true, false) => Verdict::Reset,
+            (true, true) => Verdict::Established,
+        }
+    }
+
+    fn judge_reset(&mut self, exact: bool, in_window: bool) -> Verdict {
+        if exact && self.passive {
+            return Verdict::Forgotten;
+        }
+        if exact {
+            return Verdict::Failed(Ending::Refused { state: State::SynReceived });
+        }
+        self.challenge_due |= in_window;
+        Verdict::Waiting
+    }
+
+    // ---- time --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        self.timer
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now<'_>) -> Verdict {
+        if !self.timer.is_due(now.time) {
+            return Verdict::Waiting;
+        }
+        let retries = if self.irs.is_some() { now.config.syn_ack_retries } else { now.config.syn_retries };
+        if self.tries > retries {
+            let timed_out = Ending::TimedOut { phase: Phase::Connect, state: self.state() };
+            return if self.passive { Verdict::Forgotten } else { Verdict::Failed(timed_out) };
+        }
+        self.timer = Instant::NEVER;
+        self.due = true;
+        Verdict::Waiting
+    }
+
+    // ---- out ---------------------------------------------------------------------------------------------------
+
+    pub(crate) fn poll_transmit(&mut self, now: Now<'_>) -> Option<Header> {
+        let ack = self.irs.map(|irs| irs + 1);
+        let window = crate::connection::recv::initial_window(now.config);
+        let bare =
+            Header { seq: self.iss + 1, ack, control: Control::None, push: false, window, options: Options::default() };
+        if core::mem::take(&mut self.due) {
+            self.challenge_due = false;
+            self.sent_syn(now);
+            let options = Options { mss: Some(now.config.receive_mss()) };
+            return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
+        }
+        core::mem::take(&mut self.challenge_due).then_some(bare)
+    }
+
+    /// The SYN or SYN-ACK leaves; its timer doubles each time (RFC 6298 section 5.5). Repeats that a peer asks for do
+    /// not count as expiries.
+    fn sent_syn(&mut self, now: Now<'_>) {
+        self.sent = now.time;
+        if self.timer == Instant::NEVER {
+            let wait = now.config.initial_rto * (1 << self.tries.min(16));
+            self.timer = now.time + wait.min(now.config.max_rto);
+            self.tries = self.tries.saturating_add(1);
+        }
+    }
+
+    /// The reset that tells a peer in SYN-RECEIVED that we gave up.
+    pub(crate) fn reset(&self) -> Header {
+        let ack = self.irs.map(|irs| irs + 1);
+        Header { seq: self.iss + 1, ack, control: Control::Rst, push: false, window: 0, options: Options::default() }
+    }
+
+    // ---- what becomes of it ------------------------------------------------------------------------------------
+
+    /// What the connection begins with. Only after [`Verdict::Established`].
+    pub(crate) fn opened(&self, config: &Config) -> Opened {
+        Opened {
+            iss: self.iss,
+            irs: self.irs.unwrap_or_default(),
+            mss: self.peer_mss.clamp(MIN_MSS, config.receive_mss().max(MIN_MSS)),
+            tries: self.tries,
+            sent: self.sent,
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    /// What an opening leaves behind that failed.
+    pub(crate) fn receipt(&mut self, now: Now<'_>, ending: Ending) -> Receipt {
+        self.ledger.note(|ledger| ledger.spent.end(now.time));
+        Receipt {
+            ending,
+            closed_first: None,
+            sent: 0,
+            acknowledged: 0,
+            received: 0,
+            unread: 0,
+            retransmissions: u32::from(self.tries.saturating_sub(1)),
+            spent: self.ledger.spent(),
+        }
+    }
+
+    /// How a close or an abort by the application ends it: before the peer's SYN came, nothing exists (CL-3, AB-1).
+    pub(crate) fn given_up(&self, cause: Cause) -> Ending {
+        match self.state() {
+            State::SynSent => Ending::Cancelled { state: State::SynSent },
+            state => Ending::Aborted { cause, state },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,850 @@
+//! The stack: a table of flows. It knows addresses and packets and no rule of TCP.
+
+mod flow;
+mod index;
+mod input;
+mod output;
+mod slab;
+mod waits;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use index::{Index, Stage, Tag};
+use slab::Slab;
+use waits::Waits;
+
+use crate::config::Config;
+use crate::connection::close::State;
+use crate::connection::ending::{Cause, Ending, Order, Receipt};
+use crate::connection::{Connection, Events, Now, ReadError, WriteError};
+use crate::listener::Listeners;
+use crate::opening::{Opening, Pending};
+use crate::ports;
+use crate::secrets::Secrets;
+use crate::time::Instant;
+use crate::time_wait::{Record, Wait};
+use crate::wire::checksum::SumFn;
+use crate::wire::ip::is_host;
+
+pub use crate::listener::ListenerId;
+pub use flow::Flow;
+pub use output::{Leaving, Outgoing};
+
+/// TCP for one set of addresses.
+///
+/// Each step: tell it what happened ([`handle_packet`](Self::handle_packet), [`handle_timeout`](Self::handle_timeout),
+/// a call for a handle), then send what [`poll_transmit`](Self::poll_transmit) says until it is done, look at
+/// [`poll_notified`](Self::poll_notified), and come back at [`poll_timeout`](Self::poll_timeout). Time never goes back: an
+/// earlier `now` than before counts as the one before.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    config: Config,
+    secrets: Secrets,
+    sum: SumFn,
+    now: Instant,
+    index: Index,
+    openings: Slab<Slot<Opening>>,
+    connections: Slab<Slot<Connection>>,
+    waits: Waits,
+    listeners: Listeners,
+    handles: Slab<Handle>,
+    generation: u32,
+    port_counter: u64,
+    deadlines: BTreeSet<(Instant, Tag)>,
+    due: VecDeque<Tag>,
+    replies: VecDeque<Outgoing>,
+    notified: VecDeque<HandleId>,
+    receipts: VecDeque<(Flow, Receipt)>,
+    stats: Stats,
+}
+
+/// Names a connection for the application, from `connect` or `accept` until [`Stack::release`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct HandleId {
+    number: u32,
+    generation: u32,
+}
+
+impl HandleId {
+    /// A small number, reused after release: for tables beside the stack.
+    pub fn number(self) -> usize {
+        self.number as usize
+    }
+}
+
+/// An opening or a connection, and its place in the stack's queues.
+#[derive(Clone, Debug)]
+struct Slot<T> {
+    is: T,
+    flow: Flow,
+    owner: Owner,
+    /// The deadline under which it stands in `deadlines`.
+    scheduled: Instant,
+    /// It stands in `due`.
+    due: bool,
+    /// It stands in the index.
+    indexed: bool,
+}
+
+/// Who will ask for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Owner {
+    /// Nobody: an orphan.
+    Nobody,
+    /// The application, by handle.
+    Handle(u32),
+    /// A listener: still opening, or waiting to be accepted.
+    Listener(ListenerId),
+}
+
+/// What a handle points at.
+#[derive(Clone, Debug)]
+struct Handle {
+    generation: u32,
+    events: Events,
+    notified: bool,
+    at: At,
+}
+
+#[derive(Clone, Debug)]
+enum At {
+    Opening(u32),
+    Connection(u32),
+    /// It never was a connection.
+    Failed(Box<Receipt>),
+}
+
+/// Why nobody can listen there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BindError {
+    /// Another listener has the address and port.
+    InUse(SocketAddr),
+    /// The address is none of ours.
+    NotOurs(IpAddr),
+    /// Every ephemeral port has a listener.
+    NoPort,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(local) => write!(f, "{local} is in use: another listener of this stack has it"),
+            Self::NotOurs(address) => write!(f, "{address} is none of this stack's addresses"),
+            Self::NoPort => f.write_str("no ephemeral port is free"),
+        }
+    }
+}
+
+impl core::error::Error for BindError {}
+
+/// Why no connection was begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectError {
+    /// Not the address of a single host: unspecified, multicast or broadcast; or port 0 (MUST-46).
+    NotAHost(SocketAddr),
+    /// We have no address of that family, or the one asked for is none of ours.
+    NoAddress(SocketAddr),
+    /// The wanted local port already has a connection to that peer, or had one that is in TIME-WAIT.
+    InUse(SocketAddr),
+    /// Every local port has a connection to that peer, or had one that is in TIME-WAIT.
+    NoPort(SocketAddr),
+    /// The peer would be ourselves (SC-7).
+    Ourselves(SocketAddr),
+    /// The stack holds as many connections as it can number.
+    Full,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAHost(remote) => write!(f, "{remote} does not name a single host and port"),
+            Self::NoAddress(remote) => write!(f, "no address of this stack can reach {remote}"),
+            Self::InUse(local) => {
+                write!(f, "{local} already has a connection to that peer, or had one within TIME-WAIT")
+            }
+            Self::NoPort(remote) => write!(f, "no local port is free for {remote}: all are connected or in TIME-WAIT"),
+            Self::Ourselves(remote) => write!(f, "{remote} is this stack itself"),
+            Self::Full => f.write_str("too many connections"),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {}
+
+/// What the stack has seen, in counts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// Packets handed in.
+    pub packets: u64,
+    /// Dropped: broken, or not of a kind we read.
+    pub malformed: u64,
+    /// Dropped: a checksum was wrong.
+    pub bad_checksum: u64,
+    /// Dropped: for another address, or from one that cannot be a peer.
+    pub not_ours: u64,
+    /// Segments without a connection that were answered with a reset.
+    pub strays_reset: u64,
+    /// Replies to strays that found no room.
+    pub strays_dropped: u64,
+    /// SYNs dropped because a listener's backlog was full.
+    pub syns_dropped: u64,
+    /// Half-open connections of listeners that came to nothing.
+    pub openings_forgotten: u64,
+    /// Connections that ended, openings by `connect` included; as many receipts were made.
+    pub ended: u64,
+    /// Of those, gracefully.
+    pub ended_gracefully: u64,
+    /// Receipts that nobody took before the next ones came.
+    pub receipts_dropped: u64,
+    /// TIME-WAIT records that gave way to newer ones.
+    pub time_wait_evicted: u64,
+}
+
+/// What is still held: all zero when everything is over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Leftover {
+    /// In SYN-SENT or SYN-RECEIVED.
+    pub openings: usize,
+    /// Connections, ended ones with a handle included.
+    pub connections: usize,
+    /// In TIME-WAIT.
+    pub time_waits: usize,
+    /// Listeners.
+    pub listeners: usize,
+    /// Handles the application holds.
+    pub handles: usize,
+    /// Flows in the index: ports in use.
+    pub flows: usize,
+    /// Armed timers.
+    pub timers: usize,
+    /// Bytes in queues.
+    pub bytes: u64,
+    /// Packets that wait for the device.
+    pub replies: usize,
+}
+
+impl Stack {
+    /// A stack with its configuration, keys nobody else knows, and the function that adds up checksums
+    /// ([`wire::checksum::sum`](crate::wire::checksum::sum) is the portable one).
+    pub fn new(config: Config, secrets: Secrets, sum: SumFn) -> Self {
+        Self {
+            config,
+            secrets,
+            sum,
+            now: Instant::ZERO,
+            index: Index::new(),
+            openings: Slab::new(),
+            connections: Slab::new(),
+            waits: Waits::new(),
+            listeners: Listeners::default(),
+            handles: Slab::new(),
+            generation: 0,
+            port_counter: 0,
+            deadlines: BTreeSet::new(),
+            due: VecDeque::new(),
+            replies: VecDeque::new(),
+            notified: VecDeque::new(),
+            receipts: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Counts so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// What is still held.
+    pub fn leftover(&self) -> Leftover {
+        Leftover {
+            openings: self.openings.len(),
+            connections: self.connections.len(),
+            time_waits: self.waits.len(),
+            listeners: self.listeners.len(),
+            handles: self.handles.len(),
+            flows: self.index.len(),
+            timers: self.deadlines.len(),
+            bytes: self.connections.iter().map(|(_, slot)| slot.is.held()).sum(),
+            replies: self.replies.len(),
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    // ---- listeners ---------------------------------------------------------------------------------------------
+
+    /// Listens at one of our addresses, or at all of a family (the unspecified address). Port 0 takes a free one.
+    pub fn listen(&mut self, mut local: SocketAddr) -> Result<ListenerId, BindError> {
+        if !local.ip().is_unspecified() && !self.config.addresses.contains(&local.ip()) {
+            return Err(BindError::NotOurs(local.ip()));
+        }
+        if local.port() == 0 {
+            let counter = self.next_port_counter();
+            let offset = self.secrets.port_offset(&Flow::new(local, local));
+            let port =
+                ports::choose(self.config.ephemeral_ports, offset, counter, |port| !self.listeners.has_port(port));
+            local.set_port(port.ok_or(BindError::NoPort)?);
+        }
+        self.listeners.add(local).ok_or(BindError::InUse(local))
+    }
+
+    /// Where a listener listens.
+    pub fn local_address(&self, listener: ListenerId) -> Option<SocketAddr> {
+        self.listeners.local(listener)
+    }
+
+    /// Stops listening. Connections nobody has accepted are reset (CL-13); accepted ones go on.
+    pub fn unlisten(&mut self, now: Instant, listener: ListenerId) {
+        self.advance(now);
+        let Some(ready) = self.listeners.remove(listener) else { return };
+        for number in ready {
+            if let Some(slot) = self.connections.get_mut(number) {
+                slot.owner = Owner::Nobody;
+                slot.is.abort(Now { time: self.now, config: &self.config }, Cause::ListenerClosed);
+                self.after_connection(number);
+            }
+        }
+        let opening = self.openings.iter().filter(|(_, slot)| slot.owner == Owner::Listener(listener));
+        let opening: alloc::vec::Vec<u32> = opening.map(|(number, _)| number).collect();
+        for number in opening {
+            self.drop_opening(number, true);
+            self.stats.openings_forgotten += 1;
+        }
+    }
+
+    /// The next connection that waits to be accepted.
+    pub fn accept(&mut self, listener: ListenerId) -> Option<HandleId> {
+        loop {
+            let number = self.listeners.pop(listener)?;
+            let handle = self.new_handle(At::Connection(number))?;
+            let slot = self.connections.get_mut(number)?;
+            slot.owner = Owner::Handle(handle.number);
+            if slot.is.ended().is_some() && slot.is.held() == 0 {
+                self.release(self.now, handle); // Reset before anybody saw it, and it brought nothing (EO-4).
+                continue;
+            }
+            if let Some(entry) = self.handles.get_mut(handle.number) {
+                entry.events = slot.is.take_events();
+            }
+            return Some(handle);
+        }
+    }
+
+    /// A listener that has something to accept and was not named since it got it.
+    pub fn poll_acceptable(&mut self) -> Option<ListenerId> {
+        self.listeners.take_notified()
+    }
+
+    // ---- handles -----------------------------------------------------------------------------------------------
+
+    /// Begins a connection to `remote`, from `local` where it is given (port 0: any).
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+    ) -> Result<HandleId, ConnectError> {
+        self.advance(now);
+        if !is_host(remote.ip()) || remote.port() == 0 {
+            return Err(ConnectError::NotAHost(remote));
+        }
+        if self.config.addresses.contains(&remote.ip()) {
+            return Err(ConnectError::Ourselves(remote));
+        }
+        let flow = self.choose_flow(local, remote)?;
+        let iss = self.secrets.initial_seq(&flow, self.now);
+        let opening = Opening::connect(self.step(), iss);
+        let handle = self.new_handle(At::Opening(0)).ok_or(ConnectError::Full)?;
+        let Some(number) = self.add_opening(flow, opening, Owner::Handle(handle.number)) else {
+            self.handles.remove(handle.number);
+            return Err(ConnectError::Full);
+        };
+        if let Some(entry) = self.handles.get_mut(handle.number) {
+            entry.at = At::Opening(number);
+        }
+        Ok(handle)
+    }
+
+    fn choose_flow(&mut self, local: Option<SocketAddr>, remote: SocketAddr) -> Result<Flow, ConnectError> {
+        let ours = |address: &IpAddr| address.is_ipv4() == remote.is_ipv4();
+        let wanted = local.filter(|local| !local.ip().is_unspecified());
+        let address = match wanted {
+            Some(local) => self.config.addresses.iter().find(|address| **address == local.ip() && ours(address)),
+            None => self.config.addresses.iter().find(|address| ours(address)),
+        };
+        let address = *address.ok_or(ConnectError::NoAddress(remote))?;
+        let flow = |port| Flow::new(SocketAddr::new(address, port), remote);
+        if let Some(port) = local.map(|local| local.port()).filter(|port| *port != 0) {
+            return match self.find(&flow(port)) {
+                None => Ok(flow(port)),
+                Some(_) => Err(ConnectError::InUse(SocketAddr::new(address, port))),
+            };
+        }
+        let counter = self.next_port_counter();
+        let offset = self.secrets.port_offset(&flow(0));
+        let is_free = |port| !self.listeners.has_port(port) && self.find(&flow(port)).is_none();
+        let port = ports::choose(self.config.ephemeral_ports, offset, counter, is_free);
+        port.map(flow).ok_or(ConnectError::NoPort(remote))
+    }
+
+    fn next_port_counter(&mut self) -> u64 {
+        self.port_counter += 1;
+        self.port_counter
+    }
+
+    /// Takes the next handle with something to look at, and what.
+    pub fn poll_notified(&mut self) -> Option<(HandleId, Events)> {
+        while let Some(handle) = self.notified.pop_front() {
+            if let Some(entry) = self.handle_mut(handle) {
+                entry.notified = false;
+                return Some((handle, core::mem::take(&mut entry.events)));
+            }
+        }
+        None
+    }
+
+    /// Takes as much of `data` as there is room for; see [`Connection::write`].
+    pub fn write(&mut self, now: Instant, handle: HandleId, data: &[u8]) -> Result<usize, WriteError> {
+        self.with(now, handle, |connection, now| connection.write(now, data)).unwrap_or(Err(WriteError::Blocked))
+    }
+
+    /// Takes `data` over without a copy; see [`Connection::write_chunk`].
+    pub fn write_chunk(&mut self, now: Instant, handle: HandleId, data: Bytes) -> Result<(), (WriteError, Bytes)> {
+        let mut data = Some(data);
+        let written =
+            self.with(now, handle, |connection, now| connection.write_chunk(now, data.take().unwrap_or_default()));
+        written.unwrap_or_else(|| Err((WriteError::Blocked, data.unwrap_or_default())))
+    }
+
+    /// Fills the front of `out`; see [`Connection::read`].
+    pub fn read(&mut self, now: Instant, handle: HandleId, out: &mut [u8]) -> Result<usize, ReadError> {
+        let read = self.with(now, handle, |connection, _| connection.read(out));
+        read.unwrap_or_else(|| {
+            self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
+        })
+    }
+
+    /// Takes up to `most` bytes without a copy; see [`Connection::read_chunk`].
+    pub fn read_chunk(&mut self, now: Instant, handle: HandleId, most: usize) -> Result<Option<Bytes>, ReadError> {
+        let read = self.with(now, handle, |connection, _| connection.read_chunk(most));
+        read.unwrap_or_else(|| {
+            self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
+        })
+    }
+
+    fn failed(&self, handle: HandleId) -> Option<Ending> {
+        self.receipt(handle).map(|receipt| receipt.ending)
+    }
+
+    /// Half-close: no more data from us; see [`Connection::shut_down`].
+    pub fn shut_down(&mut self, now: Instant, handle: HandleId) {
+        self.defer(handle, Pending::ShutDown);
+        self.with(now, handle, |connection, now| connection.shut_down(now));
+    }
+
+    /// Full close; the handle stays, for the receipt. See [`Connection::close`].
+    pub fn close(&mut self, now: Instant, handle: HandleId) {
+        self.advance(now);
+        match self.opening_of(handle) {
+            Some((number, State::SynSent)) => {
+                self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false)
+            }
+            Some((_, _)) => self.defer(handle, Pending::Close),
+            None => _ = self.with(now, handle, |connection, now| connection.close(now)),
+        }
+    }
+
+    /// Gives the connection up with a reset; see [`Connection::abort`].
+    pub fn abort(&mut self, now: Instant, handle: HandleId) {
+        self.advance(now);
+        let opening =
+            self.opening_of(handle).and_then(|(number, state)| Some((number, state, self.openings.get(number)?)));
+        match opening.map(|(number, state, slot)| (number, state, slot.is.given_up(Cause::AbortCall))) {
+            Some((number, state, ending)) => self.fail_opening(number, ending, state == State::SynReceived),
+            None => _ = self.with(now, handle, |connection, now| connection.abort(now, Cause::AbortCall)),
+        }
+    }
+
+    /// Lets the handle go: a full close, if there was none, which goes on without it (CL-11).
+    pub fn release(&mut self, now: Instant, handle: HandleId) {
+        self.close(now, handle);
+        if self.handle_mut(handle).is_none() {
+            return;
+        }
+        match self.handles.remove(handle.number).map(|entry| entry.at) {
+            Some(At::Opening(number)) => {
+                if let Some(slot) = self.openings.get_mut(number) {
+                    slot.owner = Owner::Nobody;
+                }
+            }
+            Some(At::Connection(number)) => {
+                if let Some(slot) = self.connections.get_mut(number) {
+                    slot.owner = Owner::Nobody;
+                    self.after_connection(number);
+                }
+            }
+            Some(At::Failed(_)) | None => {}
+        }
+    }
+
+    /// The state of a handle's connection: CLOSED once it has ended, TIME-WAIT while its record stays.
+    pub fn state(&self, handle: HandleId) -> State {
+        match self.handle(handle).map(|entry| &entry.at) {
+            Some(At::Opening(number)) => self.openings.get(*number).map_or(State::Closed, |slot| slot.is.state()),
+            Some(At::Connection(number)) => {
+                self.connections.get(*number).map_or(State::Closed, |slot| self.state_of(slot))
+            }
+            Some(At::Failed(_)) | None => State::Closed,
+        }
+    }
+
+    fn state_of(&self, slot: &Slot<Connection>) -> State {
+        match slot.is.ended() {
+            None => slot.is.state(),
+            Some(_) if self.flow_state(&slot.flow) == State::TimeWait => State::TimeWait,
+            Some(_) => State::Closed,
+        }
+    }
+
+    /// The state of whatever has this flow now, handle or not.
+    pub fn flow_state(&self, flow: &Flow) -> State {
+        let Some(tag) = self.find(flow) else { return State::Closed };
+        match tag.stage() {
+            Stage::Opening => self.openings.get(tag.number()).map_or(State::Closed, |slot| slot.is.state()),
+            Stage::Connection => {
+                let live = self.connections.get(tag.number()).filter(|slot| slot.is.ended().is_none());
+                live.map_or(State::Closed, |slot| slot.is.state())
+            }
+            Stage::Record => State::TimeWait,
+        }
+    }
+
+    /// Both ends of a handle's connection; `None` where it never became one, or the handle is not known.
+    pub fn flow(&self, handle: HandleId) -> Option<Flow> {
+        match self.handle(handle)?.at {
+            At::Opening(number) => self.openings.get(number).map(|slot| slot.flow),
+            At::Connection(number) => self.connections.get(number).map(|slot| slot.flow),
+            At::Failed(_) => None,
+        }
+    }
+
+    /// Whether every byte written, and the FIN, is at the peer's TCP.
+    pub fn is_finished(&self, handle: HandleId) -> bool {
+        self.connection_of(handle).is_some_and(|slot| slot.is.is_finished())
+    }
+
+    /// Bytes that [`write`](Self::write) would take now.
+    pub fn room(&self, handle: HandleId) -> usize {
+        self.connection_of(handle).map_or(0, |slot| slot.is.room(&self.config))
+    }
+
+    /// The receipt of a handle's connection, once it has ended.
+    pub fn receipt(&self, handle: HandleId) -> Option<Receipt> {
+        match &self.handle(handle)?.at {
+            At::Opening(_) => None,
+            At::Connection(number) => self.connections.get(*number)?.is.receipt(),
+            At::Failed(receipt) => Some(**receipt),
+        }
+    }
+
+    /// The receipts of connections that have ended, handle or not: each once, in order.
+    pub fn poll_receipt(&mut self) -> Option<(Flow, Receipt)> {
+        self.receipts.pop_front()
+    }
+
+    // ---- inside ------------------------------------------------------------------------------------------------
+
+    fn step(&self) -> Now<'_> {
+        Now { time: self.now, config: &self.config }
+    }
+
+    fn new_handle(&mut self, at: At) -> Option<HandleId> {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let number = self.handles.insert(Handle { generation, events: Events::default(), notified: false, at })?;
+        Some(HandleId { number, generation })
+    }
+
+    fn handle(&self, handle: HandleId) -> Option<&Handle> {
+        self.handles.get(handle.number).filter(|entry| entry.generation == handle.generation)
+    }
+
+    fn handle_mut(&mut self, handle: HandleId) -> Option<&mut Handle> {
+        self.handles.get_mut(handle.number).filter(|entry| entry.generation == handle.generation)
+    }
+
+    fn connection_of(&self, handle: HandleId) -> Option<&Slot<Connection>> {
+        match self.handle(handle)?.at {
+            At::Connection(number) => self.connections.get(number),
+            At::Opening(_) | At::Failed(_) => None,
+        }
+    }
+
+    fn opening_of(&self, handle: HandleId) -> Option<(u32, State)> {
+        match self.handle(handle)?.at {
+            At::Opening(number) => Some((number, self.openings.get(number)?.is.state())),
+            At::Connection(_) | At::Failed(_) => None,
+        }
+    }
+
+    fn defer(&mut self, handle: HandleId, pending: Pending) {
+        if let Some(slot) = self.opening_of(handle).and_then(|(number, _)| self.openings.get_mut(number)) {
+            slot.is.defer(pending);
+        }
+    }
+
+    /// Does something to a handle's connection, and all that follows from it.
+    fn with<R>(&mut self, now: Instant, handle: HandleId, f: impl FnOnce(&mut Connection, Now<'_>) -> R) -> Option<R> {
+        self.advance(now);
+        let At::Connection(number) = self.handle(handle)?.at else { return None };
+        let slot = self.connections.get_mut(number)?;
+        let result = f(&mut slot.is, Now { time: self.now, config: &self.config });
+        self.after_connection(number);
+        Some(result)
+    }
+
+    fn add_opening(&mut self, flow: Flow, opening: Opening, owner: Owner) -> Option<u32> {
+        let slot = Slot { is: opening, flow, owner, scheduled: Instant::NEVER, due: false, indexed: true };
+        let number = self.openings.insert(slot)?;
+        let tag = Tag::new(Stage::Opening, number);
+        let hash = self.secrets.index_hash(&flow);
+        let (secrets, openings, connections, waits) = (&self.secrets, &self.openings, &self.connections, &self.waits);
+        self.index.insert(hash, tag, |tag| {
+            flow_of(openings, connections, waits, tag).map_or(0, |flow| secrets.index_hash(&flow))
+        });
+        self.after_opening(number);
+        Some(number)
+    }
+
+    fn find(&self, flow: &Flow) -> Option<Tag> {
+        let is = |tag| flow_of(&self.openings, &self.connections, &self.waits, tag).as_ref() == Some(flow);
+        self.index.find(self.secrets.index_hash(flow), is)
+    }
+
+    /// After every step of an opening: it is due, and its timer may be earlier.
+    fn after_opening(&mut self, number: u32) {
+        let Some(slot) = self.openings.get_mut(number) else { return };
+        let tag = Tag::new(Stage::Opening, number);
+        schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
+        mark_due(&mut self.due, &mut slot.due, tag);
+    }
+
+    /// After every step of a connection: tell its owner, end it if it has ended, else it is due and may be waited for.
+    fn after_connection(&mut self, number: u32) {
+        let Some(slot) = self.connections.get_mut(number) else { return };
+        if let Owner::Handle(handle) = slot.owner {
+            let events = slot.is.take_events();
+            notify(&mut self.handles, &mut self.notified, handle, events);
+        }
+        if slot.is.ended().is_some() {
+            return self.after_ending(number);
+        }
+        let tag = Tag::new(Stage::Connection, number);
+        schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
+        mark_due(&mut self.due, &mut slot.due, tag);
+    }
+
+    /// An ended connection gives everything back: its flow, its timer, and its place once nobody asks for it any more.
+    /// A reset that is still to be sent keeps the flow until it has left.
+    fn after_ending(&mut self, number: u32) {
+        let Some(slot) = self.connections.get_mut(number) else { return };
+        let tag = Tag::new(Stage::Connection, number);
+        unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
+        if slot.is.owes_reset() {
+            return mark_due(&mut self.due, &mut slot.due, tag);
+        }
+        if slot.indexed {
+            slot.indexed = false;
+            let (flow, receipt) = (slot.flow, slot.is.receipt());
+            if let Some(receipt) = receipt {
+                self.leave_index(number, flow, receipt.ending);
+                self.record_receipt(flow, receipt);
+            }
+        }
+        if self.connections.get(number).is_some_and(|slot| slot.owner == Owner::Nobody) {
+            self.connections.remove(number);
+        }
+    }
+
+    /// Out of the index, or, in TIME-WAIT, changed for a record there (TW-1).
+    fn leave_index(&mut self, number: u32, flow: Flow, ending: Ending) {
+        let hash = self.secrets.index_hash(&flow);
+        let old = Tag::new(Stage::Connection, number);
+        let waits = matches!(ending, Ending::Graceful { order: Order::LocalFirst | Order::Simultaneous });
+        match waits.then(|| self.enter_time_wait(number, &flow)).flatten() {
+            Some(record) => self.index.replace(hash, old, Tag::new(Stage::Record, record)),
+            None => self.index.remove(hash, old),
+        }
+    }
+
+    fn enter_time_wait(&mut self, number: u32, flow: &Flow) -> Option<u32> {
+        while self.waits.len() >= (self.config.time_wait_budget / size_of::<Record>()).max(1) {
+            let oldest = self.waits.oldest()?;
+            self.stats.time_wait_evicted += 1;
+            self.drop_record(oldest);
+        }
+        let connection = &self.connections.get(number)?.is;
+        let rto = connection.rto();
+        let duration = self.config.time_wait(rto);
+        let wait = if duration > self.config.time_wait(crate::Duration::ZERO) { Wait::Long } else { Wait::Normal };
+        let mut record = Record::new(flow, connection.numbers(), self.now, wait)?;
+        record.owe_ack();
+        let record = self.waits.insert(record, self.now, duration)?;
+        self.due.push_back(Tag::new(Stage::Record, record));
+        Some(record)
+    }
+
+    fn drop_record(&mut self, number: u32) {
+        if let Some(record) = self.waits.remove(number) {
+            let hash = self.secrets.index_hash(&record.flow());
+            self.index.remove(hash, Tag::new(Stage::Record, number));
+        }
+    }
+
+    fn record_receipt(&mut self, flow: Flow, receipt: Receipt) {
+        self.stats.ended += 1;
+        self.stats.ended_gracefully += u64::from(receipt.ending.is_graceful());
+        if self.receipts.len() >= self.config.receipts as usize {
+            self.receipts.pop_front();
+            self.stats.receipts_dropped += 1;
+        }
+        if self.config.receipts > 0 {
+            self.receipts.push_back((flow, receipt));
+        }
+    }
+
+    /// An opening by the application ends; `reset` tells a peer that may be in SYN-RECEIVED.
+    fn fail_opening(&mut self, number: u32, ending: Ending, reset: bool) {
+        let now = Now { time: self.now, config: &self.config };
+        let Some(slot) = self.openings.get_mut(number) else { return };
+        let receipt = slot.is.receipt(now, ending);
+        let (owner, flow) = (slot.owner, slot.flow);
+        self.drop_opening(number, reset);
+        self.record_receipt(flow, receipt);
+        if let Owner::Handle(handle) = owner {
+            if let Some(entry) = self.handles.get_mut(handle) {
+                entry.at = At::Failed(Box::new(receipt));
+            }
+            notify(&mut self.handles, &mut self.notified, handle, Events::ENDED);
+        }
+    }
+
+    /// Takes an opening out of everything.
+    fn drop_opening(&mut self, number: u32, reset: bool) {
+        let Some(mut slot) = self.openings.remove(number) else { return };
+        let tag = Tag::new(Stage::Opening, number);
+        unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
+        if slot.indexed {
+            self.index.remove(self.secrets.index_hash(&slot.flow), tag);
+        }
+        if let Owner::Listener(listener) = slot.owner {
+            self.listeners.opening_gone(listener);
+        }
+        if reset {
+            self.reply(&slot.flow, &slot.is.reset());
+        }
+    }
+
+    // ---- time --------------------------------------------------------------------------------------------------
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next; [`Instant::NEVER`] where nothing is waited for.
+    pub fn poll_timeout(&self) -> Instant {
+        let deadline = self.deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
+        deadline.min(self.waits.next_expiry(self.now))
+    }
+
+    /// Fires what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        while let Some((at, tag)) = self.deadlines.first().copied().filter(|(at, _)| at.is_due(self.now)) {
+            self.deadlines.remove(&(at, tag));
+            match tag.stage() {
+                Stage::Opening => self.opening_timeout(tag.number()),
+                Stage::Connection => self.connection_timeout(tag.number()),
+                Stage::Record => {}
+            }
+        }
+        while let Some(number) = self.waits.expired(self.now) {
+            self.drop_record(number);
+        }
+    }
+
+    fn connection_timeout(&mut self, number: u32) {
+        let now = Now { time: self.now, config: &self.config };
+        let Some(slot) = self.connections.get_mut(number) else { return };
+        slot.scheduled = Instant::NEVER;
+        if slot.is.poll_timeout().is_due(now.time) {
+            slot.is.handle_timeout(now);
+            return self.after_connection(number);
+        }
+        // The deadline has moved since it was entered.
+        schedule(&mut self.deadlines, &mut slot.scheduled, Tag::new(Stage::Connection, number), slot.is.poll_timeout());
+    }
+
+    fn opening_timeout(&mut self, number: u32) {
+        let now = Now { time: self.now, config: &self.config };
+        let Some(slot) = self.openings.get_mut(number) else { return };
+        slot.scheduled = Instant::NEVER;
+        let verdict = slot.is.handle_timeout(now);
+        self.after_verdict(number, verdict);
+    }
+}
+
+/// The flow a tag stands for.
+fn flow_of(
+    openings: &Slab<Slot<Opening>>,
+    connections: &Slab<Slot<Connection>>,
+    waits: &Waits,
+    tag: Tag,
+) -> Option<Flow> {
+    match tag.stage() {
+        Stage::Opening => openings.get(tag.number()).map(|slot| slot.flow),
+        Stage::Connection => connections.get(tag.number()).map(|slot| slot.flow),
+        Stage::Record => waits.get(tag.number()).map(Record::flow),
+    }
+}
+
+/// One entry for each that waits, moved only when its deadline gets earlier; a later one is noticed when it fires.
+fn schedule(deadlines: &mut BTreeSet<(Instant, Tag)>, scheduled: &mut Instant, tag: Tag, at: Instant) {
+    if at < *scheduled {
+        unschedule(deadlines, scheduled, tag);
+        deadlines.insert((at, tag));
+        *scheduled = at;
+    }
+}
+
+fn unschedule(deadlines: &mut BTreeSet<(Instant, Tag)>, scheduled: &mut Instant, tag: Tag) {
+    if *scheduled != Instant::NEVER {
+        deadlines.remove(&(*scheduled, tag));
+        *scheduled = Instant::NEVER;
+    }
+}
+
+fn mark_due(due: &mut VecDeque<Tag>, is_due: &mut bool, tag: Tag) {
+    if !core::mem::replace(is_due, true) {
+        due.push_back(tag);
+    }
+}
+
+fn notify(handles: &mut Slab<Handle>, notified: &mut VecDeque<HandleId>, number: u32, events: Events) {
+    let Some(handle) = handles.get_mut(number).filter(|_| !events.is_empty()) else { return };
+    handle.events.add(events);
+    if !core::mem::replace(&mut handle.notified, true) {
+        notified.push_back(HandleId { number, generation: handle.generation });
+    }
+}
+
+#[cfg(test)]
+mod tests;

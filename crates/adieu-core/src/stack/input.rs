@@ -1,0 +1,204 @@
+//! Packets in: find the flow, hand the segment on, see to what follows.
+
+use etherparse::IpNumber;
+
+use super::{At, Owner, Slot, Stack, Tag, index::Stage, mark_due};
+use crate::connection::{Connection, Now};
+use crate::opening::{Opening, Pending, Verdict};
+use crate::reset;
+use crate::seq::Seq;
+use crate::stack::{Flow, ListenerId};
+use crate::time::Instant;
+use crate::time_wait;
+use crate::wire::ip::{Datagram, NotForUs, TCP, is_host, pseudo_header};
+use crate::wire::{Arrived, Flags, Packet, Segment, icmp};
+
+impl Stack {
+    /// A packet from the device. What is broken or not for us is dropped and counted.
+    pub fn handle_packet(&mut self, now: Instant, packet: Packet<'_>) {
+        self.advance(now);
+        self.stats.packets += 1;
+        let datagram = match Datagram::parse(packet.bytes()) {
+            Ok(datagram) => datagram,
+            Err(NotForUs::Malformed | NotForUs::Fragment) => return self.stats.malformed += 1,
+            Err(NotForUs::Checksum) => return self.stats.bad_checksum += 1,
+        };
+        // RS-2: no answer to a group, and none to ourselves.
+        let peer = is_host(datagram.source) && !self.config.addresses.contains(&datagram.source);
+        if !peer || !self.config.addresses.contains(&datagram.destination) {
+            return self.stats.not_ours += 1;
+        }
+        match datagram.protocol {
+            TCP => self.handle_tcp(&packet, &datagram),
+            IpNumber::ICMP => self.handle_icmp(&datagram),
+            _ => self.stats.malformed += 1,
+        }
+    }
+
+    fn handle_icmp(&mut self, datagram: &Datagram<'_>) {
+        if let Some(reply) = icmp::echo_reply(datagram.body) {
+            self.reply_icmp(datagram.destination, datagram.source, &reply);
+        }
+    }
+
+    fn handle_tcp(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>) {
+        if packet.checksum() == Arrived::Unknown && !self.checksum_holds(datagram) {
+            return self.stats.bad_checksum += 1;
+        }
+        let Some(segment) = Segment::parse(datagram.body, packet) else {
+            return self.stats.malformed += 1;
+        };
+        let flow = Flow {
+            local_address: datagram.destination,
+            remote_address: datagram.source,
+            local_port: segment.destination,
+            remote_port: segment.source,
+        };
+        match self.find(&flow).map(|tag| (tag.stage(), tag.number())) {
+            Some((Stage::Connection, number)) => self.segment_for_connection(number, &segment),
+            Some((Stage::Opening, number)) => self.segment_for_opening(number, &segment),
+            Some((Stage::Record, number)) => self.segment_for_record(number, &flow, &segment),
+            None => self.segment_for_nobody(&flow, &segment),
+        }
+    }
+
+    fn checksum_holds(&self, datagram: &Datagram<'_>) -> bool {
+        let mut sum = pseudo_header(datagram.source, datagram.destination, TCP, datagram.body.len(), self.sum);
+        sum.bytes(datagram.body);
+        sum.finish() == 0
+    }
+
+    fn segment_for_connection(&mut self, number: u32, segment: &Segment<'_>) {
+        let now = Now { time: self.now, config: &self.config };
+        if let Some(slot) = self.connections.get_mut(number) {
+            slot.is.handle_segment(now, segment);
+            self.after_connection(number);
+        }
+    }
+
+    fn segment_for_record(&mut self, number: u32, flow: &Flow, segment: &Segment<'_>) {
+        let Some(record) = self.waits.get_mut(number) else { return };
+        let mut verdict = record.handle_segment(self.now, segment);
+        let listener = self.listeners.find(flow.local_address, flow.local_port);
+        if let time_wait::Verdict::Reopen(floor) = verdict {
+            if let Some(listener) = listener {
+                self.drop_record(number);
+                return self.open(listener, *flow, segment, Some(floor));
+            }
+            verdict = record.refuse_syn(self.now);
+        }
+        match verdict {
+            time_wait::Verdict::Silence | time_wait::Verdict::Reopen(_) => {}
+            time_wait::Verdict::Answer => self.due.push_back(Tag::new(Stage::Record, number)),
+            time_wait::Verdict::Restart => {
+                let rto =
+                    if record.wait() == time_wait::Wait::Long { self.config.max_rto } else { crate::Duration::ZERO };
+                self.waits.restart(number, self.now, self.config.time_wait(rto));
+                self.due.push_back(Tag::new(Stage::Record, number));
+            }
+        }
+    }
+
+    /// RFC 9293 section 3.10.7.1 and 3.10.7.2.
+    fn segment_for_nobody(&mut self, flow: &Flow, segment: &Segment<'_>) {
+        let has = |flag| segment.flags.has(flag);
+        if let Some(listener) = self.listeners.find(flow.local_address, flow.local_port) {
+            if has(Flags::RST) || !has(Flags::ACK) && !has(Flags::SYN) {
+                return;
+            }
+            if !has(Flags::ACK) {
+                return self.open(listener, *flow, segment, None);
+            }
+        }
+        if let Some(reset) = reset::answer(segment) {
+            self.stats.strays_reset += 1;
+            self.reply(flow, &reset);
+        }
+    }
+
+    /// A SYN opens a connection, if its listener's backlog has room.
+    fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>, floor: Option<Seq>) {
+        if !self.listeners.admit(listener, &self.config) {
+            return self.stats.syns_dropped += 1;
+        }
+        let fresh = self.secrets.initial_seq(&flow, self.now);
+        let iss = floor.map_or(fresh, |floor| if fresh.distance(floor) < 0 { floor } else { fresh });
+        let opening = Opening::accept(self.step(), iss, syn);
+        if self.add_opening(flow, opening, Owner::Listener(listener)).is_none() {
+            self.listeners.opening_gone(listener);
+        }
+    }
+
+    fn segment_for_opening(&mut self, number: u32, segment: &Segment<'_>) {
+        let now = Now { time: self.now, config: &self.config };
+        let Some(slot) = self.openings.get_mut(number) else { return };
+        match slot.is.handle_segment(now, segment) {
+            Verdict::Established => self.establish(number, segment),
+            Verdict::Reset => {
+                let flow = slot.flow;
+                if let Some(reset) = reset::answer(segment) {
+                    self.reply(&flow, &reset);
+                }
+            }
+            verdict => self.after_verdict(number, verdict),
+        }
+    }
+
+    pub(super) fn after_verdict(&mut self, number: u32, verdict: Verdict) {
+        match verdict {
+            Verdict::Waiting | Verdict::Established | Verdict::Reset => self.after_opening(number),
+            Verdict::Failed(ending) => self.fail_opening(number, ending, false),
+            Verdict::Forgotten => {
+                self.drop_opening(number, false);
+                self.stats.openings_forgotten += 1;
+            }
+        }
+    }
+
+    /// The opening becomes a connection, in the same place of the index; then the connection reads the segment.
+    fn establish(&mut self, number: u32, segment: &Segment<'_>) {
+        let Some(slot) = self.openings.get(number) else { return };
+        let (flow, owner, pending, passive) = (slot.flow, slot.owner, slot.is.pending(), slot.is.is_passive());
+        if let Owner::Listener(listener) = owner
+            && !self.listeners.has_room(listener, &self.config)
+        {
+            return; // The peer will send it again (FI-4).
+        }
+        let now = Now { time: self.now, config: &self.config };
+        let mut connection = Connection::new(now, slot.is.opened(&self.config), segment);
+        if !passive || segment.flags.has(Flags::SYN) {
+            connection.connected();
+        }
+        connection.handle_segment(now, &segment.without_syn());
+        match pending {
+            Pending::Nothing => {}
+            Pending::ShutDown => connection.shut_down(now),
+            Pending::Close => connection.close(now),
+        }
+        let slot = Slot { is: connection, flow, owner, scheduled: Instant::NEVER, due: false, indexed: true };
+        let Some(new) = self.connections.insert(slot) else { return };
+        let hash = self.secrets.index_hash(&flow);
+        self.index.replace(hash, Tag::new(Stage::Opening, number), Tag::new(Stage::Connection, new));
+        if let Some(slot) = self.openings.get_mut(number) {
+            slot.indexed = false;
+        }
+        self.drop_opening(number, false);
+        match owner {
+            Owner::Listener(listener) => self.listeners.push(listener, new),
+            Owner::Handle(handle) => {
+                if let Some(entry) = self.handles.get_mut(handle) {
+                    entry.at = At::Connection(new);
+                }
+            }
+            Owner::Nobody => {}
+        }
+        self.after_connection(new);
+    }
+
+    /// Marks a connection due; for callers that changed it by other ways.
+    pub(super) fn connection_due(&mut self, number: u32) {
+        if let Some(slot) = self.connections.get_mut(number) {
+            mark_due(&mut self.due, &mut slot.due, Tag::new(Stage::Connection, number));
+        }
+    }
+}

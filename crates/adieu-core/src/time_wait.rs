@@ -1,0 +1,211 @@
+//! TIME-WAIT: a record, not a connection. It sends the last ACK again, keeps segments of the old connection from a new
+//! one, and goes (RFC 9293 sections 3.4.2, 3.5 and 3.10.7.4; section 1.11 of the requirements).
+
+use core::net::Ipv4Addr;
+
+use crate::seq::Seq;
+use crate::stack::Flow;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{Control, Header};
+use crate::wire::{Flags, Options, Segment};
+
+/// All that is left of an IPv4 connection. Times are milliseconds modulo 2^32.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Record {
+    local: Ipv4Addr,
+    remote: Ipv4Addr,
+    local_port: u16,
+    remote_port: u16,
+    send_next: Seq,
+    recv_next: Seq,
+    entered: u32,
+    expires: u32,
+    replied: u32,
+    pub(crate) links: Links,
+    window: u16,
+    wait: Wait,
+    owed: Owed,
+}
+
+/// A record's neighbours in its queue.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Links {
+    pub(crate) before: u32,
+    pub(crate) after: u32,
+}
+
+/// Which of the two waits a record is in: each is a queue of its own, in order of expiry.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Wait {
+    /// 2 x MSL.
+    Normal,
+    /// The longer one where 3.5 x RTO demands it (TW-2).
+    Long,
+}
+
+/// Whether an ACK is to be sent.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Owed {
+    Nothing,
+    Ack,
+}
+
+/// What a segment is to a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// Nothing happens.
+    Silence,
+    /// The last ACK is owed.
+    Answer,
+    /// The last ACK is owed, and the wait begins anew: the peer has not heard it.
+    Restart,
+    /// A SYN that can only be of a new connection; our initial number must lie beyond this (TW-10).
+    Reopen(Seq),
+}
+
+/// A repeated FIN is answered at most this often (TW-6).
+const FIN_REPLY: u32 = 100;
+/// Anything else outside the window is answered at most this often (TW-4).
+const OTHER_REPLY: u32 = 500;
+/// However often the peer's FIN comes again, the record goes after this many waits (limit 3.5).
+const LONGEST: u32 = 4;
+/// How far beyond the old connection's numbers the next one begins (TW-10).
+const ISS_GAP: u32 = 65_537;
+
+impl Record {
+    /// `None` for a flow that is not IPv4.
+    pub(crate) fn new(flow: &Flow, numbers: (Seq, Seq, u16), now: Instant, wait: Wait) -> Option<Self> {
+        let (core::net::IpAddr::V4(local), core::net::IpAddr::V4(remote)) = (flow.local_address, flow.remote_address)
+        else {
+            return None;
+        };
+        let (send_next, recv_next, window) = numbers;
+        let now = now.as_wrapping_millis();
+        Some(Self {
+            local,
+            remote,
+            local_port: flow.local_port,
+            remote_port: flow.remote_port,
+            send_next,
+            recv_next,
+            entered: now,
+            expires: now,
+            replied: now.wrapping_sub(OTHER_REPLY),
+            links: Links { before: u32::MAX, after: u32::MAX },
+            window,
+            wait,
+            owed: Owed::Nothing,
+        })
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        Flow {
+            local_address: self.local.into(),
+            remote_address: self.remote.into(),
+            local_port: self.local_port,
+            remote_port: self.remote_port,
+        }
+    }
+
+    pub(crate) fn wait(&self) -> Wait {
+        self.wait
+    }
+
+    /// Begins the wait, anew or for the first time, unless it would then end beyond the cap; whether it did.
+    pub(crate) fn begin_wait(&mut self, now: Instant, wait: Duration) -> bool {
+        let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX / 8);
+        let latest = self.entered.wrapping_add(wait.saturating_mul(LONGEST)).wrapping_add(1);
+        // A part of a millisecond counts as a whole one: never too early.
+        let part = u32::from(now.as_nanos() % 1_000_000 != 0);
+        let expires = now.as_wrapping_millis().wrapping_add(wait).wrapping_add(part);
+        let allowed = !before(latest, expires);
+        if allowed {
+            self.expires = expires;
+        }
+        allowed
+    }
+
+    /// When the record goes.
+    pub(crate) fn expires(&self, now: Instant) -> Instant {
+        let left = self.expires.wrapping_sub(now.as_wrapping_millis());
+        if before(self.expires, now.as_wrapping_millis()) {
+            return now;
+        }
+        let whole = Instant::from_millis(now.as_nanos() / 1_000_000);
+        whole + Duration::from_millis(u64::from(left))
+    }
+
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        !before(now.as_wrapping_millis(), self.expires)
+    }
+
+    /// The last ACK of the closing is still to be sent.
+    pub(crate) fn owe_ack(&mut self) {
+        self.owed = Owed::Ack;
+    }
+
+    pub(crate) fn handle_segment(&mut self, now: Instant, segment: &Segment<'_>) -> Verdict {
+        let has = |flag| segment.flags.has(flag);
+        let now = now.as_wrapping_millis();
+        if has(Flags::RST) {
+            return Verdict::Silence; // RFC 1337: nothing assassinates the wait (TW-7, RA-13).
+        }
+        if has(Flags::SYN) {
+            let beyond = segment.seq.distance(self.recv_next) >= 0;
+            let reopen = !has(Flags::ACK) && beyond;
+            return if reopen { Verdict::Reopen(self.send_next + ISS_GAP) } else { self.answer(now, OTHER_REPLY) };
+        }
+        if !has(Flags::ACK) {
+            return Verdict::Silence;
+        }
+        let sent = segment.ack.distance(self.send_next) <= 0;
+        if has(Flags::FIN) && segment.end() == self.recv_next && sent {
+            // TW-3: looked at before the sequence check, which would throw the repeated FIN away as old.
+            self.answer(now, FIN_REPLY);
+            return Verdict::Restart;
+        }
+        if segment.is_empty() && segment.seq == self.recv_next && sent {
+            return Verdict::Silence; // TW-5: two ends that wait must fall silent.
+        }
+        self.answer(now, OTHER_REPLY)
+    }
+
+    /// A SYN that may not reopen the connection: nobody listens (TW-12).
+    pub(crate) fn refuse_syn(&mut self, now: Instant) -> Verdict {
+        self.answer(now.as_wrapping_millis(), OTHER_REPLY)
+    }
+
+    fn answer(&mut self, now: u32, at_most_every: u32) -> Verdict {
+        if now.wrapping_sub(self.replied) < at_most_every {
+            return Verdict::Silence;
+        }
+        self.replied = now;
+        self.owed = Owed::Ack;
+        Verdict::Answer
+    }
+
+    /// The ACK that is owed, if one is.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Header> {
+        let owed = core::mem::replace(&mut self.owed, Owed::Nothing);
+        (owed == Owed::Ack).then(|| Header {
+            seq: self.send_next,
+            ack: Some(self.recv_next),
+            control: Control::None,
+            push: false,
+            window: self.window,
+            options: Options::default(),
+        })
+    }
+}
+
+/// Serial order of milliseconds.
+fn before(a: u32, b: u32) -> bool {
+    let distance = b.wrapping_sub(a);
+    distance != 0 && distance < u32::MAX / 2
+}
+
+/// design.md's limit, index apart.
+const _: () = assert!(size_of::<Record>() <= 52);
+
+#[cfg(test)]
+mod tests;

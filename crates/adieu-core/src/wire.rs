@@ -1,0 +1,10 @@
+//! Bytes and their meaning: IP and TCP headers, options, checksums. Nothing here knows a connection.
+
+pub mod checksum;
+pub mod icmp;
+pub mod ip;
+pub mod tcp;
+
+pub use checksum::Checksum;
+pub use ip::{Arrived, Packet, Payload};
+pub use tcp::{Flags, Options, Segment};

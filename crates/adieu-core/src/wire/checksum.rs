@@ -1,0 +1,111 @@
+//! The Internet checksum (RFC 1071) over pieces that may start at odd places.
+
+/// Adds up `bytes` as big-endian 16-bit words, an odd last byte as the high half of a word, and returns the sum
+/// folded to 16 bits. The stack is given one of these, so that a faster one can be used where there is one.
+pub type SumFn = fn(&[u8]) -> u16;
+
+/// A running ones' complement sum.
+#[derive(Clone, Copy, Debug)]
+pub struct Checksum {
+    sum: u64,
+    odd: bool,
+    add: SumFn,
+}
+
+impl Checksum {
+    /// An empty sum that uses `add` for its pieces.
+    pub fn new(add: SumFn) -> Self {
+        Self { sum: 0, odd: false, add }
+    }
+
+    /// Adds one big-endian word.
+    pub fn word(&mut self, word: u16) {
+        self.sum += u64::from(word);
+    }
+
+    /// Adds a piece; where the pieces before it had an odd length, its bytes count in swapped places.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let sum = (self.add)(bytes);
+        self.sum += u64::from(if self.odd { sum.swap_bytes() } else { sum });
+        self.odd ^= bytes.len() % 2 == 1;
+    }
+
+    /// The sum folded to 16 bits, not complemented: what a field with a partial checksum holds.
+    pub fn folded(self) -> u16 {
+        fold(self.sum)
+    }
+
+    /// The checksum field.
+    pub fn finish(self) -> u16 {
+        !self.folded()
+    }
+}
+
+/// Folds a sum of 16-bit words to 16 bits with end-around carry.
+pub fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+/// The portable [`SumFn`]: 32-bit words in independent lanes, so that a compiler can use wide registers.
+pub fn sum(bytes: &[u8]) -> u16 {
+    let mut lanes = [0u64; 8];
+    let mut blocks = bytes.chunks_exact(32);
+    for block in &mut blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
+            *lane += u64::from(u32::from_ne_bytes(*word));
+        }
+    }
+    let mut total: u64 = 0;
+    for lane in lanes {
+        total += u64::from(fold(lane));
+    }
+    let mut words = blocks.remainder().chunks_exact(2);
+    for word in &mut words {
+        total += u64::from(u16::from_ne_bytes([word[0], word[1]]));
+    }
+    if let [last] = words.remainder() {
+        total += u64::from(u16::from_ne_bytes([*last, 0]));
+    }
+    // The sum commutes with byte order (RFC 1071 section 2 (B)): swap once, at the end.
+    u16::from_be(fold(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// RFC 1071, word by word.
+    fn reference(bytes: &[u8]) -> u16 {
+        fold(bytes.chunks(2).map(|w| u64::from(u16::from_be_bytes([w[0], *w.get(1).unwrap_or(&0)]))).sum())
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_sum_is_the_plain_one(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(sum(&bytes), reference(&bytes));
+        }
+
+        #[test]
+        fn cutting_into_pieces_changes_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..300), cuts in proptest::collection::vec(0usize..300, 0..4)) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let mut whole = Checksum::new(sum);
+            let mut from = 0;
+            for cut in cuts.into_iter().chain([bytes.len()]) {
+                whole.bytes(&bytes[from..cut]);
+                from = cut;
+            }
+            prop_assert_eq!(whole.folded(), reference(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_full_packet_of_ones_does_not_overflow() {
+        assert_eq!(sum(&[0xff; 65535]), reference(&[0xff; 65535]));
+    }
+}

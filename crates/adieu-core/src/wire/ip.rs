@@ -1,0 +1,268 @@
+//! IP headers, as much as TCP needs, over `etherparse`.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::ops::Deref;
+
+use bytes::Bytes;
+use etherparse::{IpNumber, Ipv4Header, Ipv4HeaderSlice};
+
+use super::checksum::{Checksum, SumFn};
+
+/// What is known of the transport checksum of a packet that came in.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Arrived {
+    /// Somebody below us has checked it.
+    Verified,
+    /// The sender left it to hardware that was never passed (NEEDS_CSUM): it holds only the pseudo-header's sum.
+    Partial,
+    /// Nobody has looked: the stack checks it.
+    Unknown,
+}
+
+/// A packet from the device, from the IP header on.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    bytes: &'a [u8],
+    owner: Option<&'a Bytes>,
+    segment_size: u16,
+    checksum: Arrived,
+}
+
+impl<'a> Packet<'a> {
+    /// A packet just as it was on the wire: nothing merged, nothing verified, nothing shared.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, owner: None, segment_size: 0, checksum: Arrived::Unknown }
+    }
+
+    /// A packet in a buffer that may be shared instead of copied.
+    pub fn shared(owner: &'a Bytes) -> Self {
+        Self { owner: Some(owner), ..Self::new(owner) }
+    }
+
+    /// The device has merged several segments of `segment_size` payload bytes into this one (GRO).
+    #[must_use]
+    pub fn merged(self, segment_size: u16) -> Self {
+        Self { segment_size, ..self }
+    }
+
+    /// What is known of the transport checksum.
+    #[must_use]
+    pub fn with_checksum(self, checksum: Arrived) -> Self {
+        Self { checksum, ..self }
+    }
+
+    /// IP header and all that follows.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// State of the transport checksum.
+    pub fn checksum(&self) -> Arrived {
+        self.checksum
+    }
+}
+
+/// The data of a segment, and the buffer it may be shared from.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Payload<'a> {
+    bytes: &'a [u8],
+    owner: Option<&'a Bytes>,
+    segment_size: u16,
+}
+
+/// From this size on a payload is shared with its owner; below it a copy costs less than the buffer it would hold.
+const SHARE: usize = 32 * 1024;
+
+impl<'a> Payload<'a> {
+    /// Bytes that nobody can share.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, owner: None, segment_size: 0 }
+    }
+
+    /// The payload as it stands in `packet`.
+    pub fn of(bytes: &'a [u8], packet: &Packet<'a>) -> Self {
+        Self { bytes, owner: packet.owner, segment_size: packet.segment_size }
+    }
+
+    /// How many segments carried this on the wire: at least 1 (a bare acknowledgment is a segment, too).
+    pub fn wire_segments(&self) -> usize {
+        match usize::from(self.segment_size) {
+            0 => 1,
+            size => self.bytes.len().div_ceil(size).max(1),
+        }
+    }
+
+    /// Without the first `n` bytes.
+    #[must_use]
+    pub fn skip(self, n: usize) -> Self {
+        Self { bytes: &self.bytes[n.min(self.bytes.len())..], ..self }
+    }
+
+    /// Only the first `n` bytes.
+    #[must_use]
+    pub fn first(self, n: usize) -> Self {
+        Self { bytes: &self.bytes[..n.min(self.bytes.len())], ..self }
+    }
+
+    /// The one place that chooses between sharing and copying: `Some` is a share of the owner, large enough to be
+    /// worth holding the whole buffer for. Anything else is to be copied.
+    pub fn share(self) -> Option<Bytes> {
+        let owner = self.owner.filter(|_| self.bytes.len() >= SHARE)?;
+        Some(owner.slice_ref(self.bytes))
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+/// A packet's addresses, protocol and body.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Where it says it comes from.
+    pub source: IpAddr,
+    /// Where it goes.
+    pub destination: IpAddr,
+    /// What the body is.
+    pub protocol: IpNumber,
+    /// The body, cut to the header's length: what lies behind it is padding.
+    pub body: &'a [u8],
+}
+
+/// Why a packet was not read further.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotForUs {
+    /// Header broken, or its length beyond the packet's.
+    Malformed,
+    /// Header checksum wrong.
+    Checksum,
+    /// A fragment. We do not reassemble: what we send says "do not fragment", and TCP peers do path MTU discovery.
+    Fragment,
+}
+
+/// Length of the IPv4 header we send.
+pub const IPV4_HEADER: usize = 20;
+/// IPv4's protocol number for TCP.
+pub const TCP: IpNumber = IpNumber::TCP;
+
+impl<'a> Datagram<'a> {
+    /// Reads an IPv4 packet.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, NotForUs> {
+        let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
+        let body = bytes.get(header.slice().len()..usize::from(header.total_len())).ok_or(NotForUs::Malformed)?;
+        if super::checksum::sum(header.slice()) != u16::MAX {
+            return Err(NotForUs::Checksum);
+        }
+        if header.is_fragmenting_payload() {
+            return Err(NotForUs::Fragment);
+        }
+        Ok(Self {
+            source: IpAddr::V4(header.source_addr()),
+            destination: IpAddr::V4(header.destination_addr()),
+            protocol: header.protocol(),
+            body,
+        })
+    }
+}
+
+/// Whether an address can be one end of a connection: not unspecified, multicast or broadcast (MUST-57, MUST-63).
+pub fn is_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || v4.octets()[0] == 0),
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast()),
+    }
+}
+
+/// Writes the IPv4 header of a packet with `body` bytes after it. Atomic datagrams: identification 0, do not fragment
+/// (RFC 6864 section 4.1). A super-segment's length counts as the device wants it: all of it, at most 65535.
+pub fn emit_ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
+    let mut header = Ipv4Header {
+        total_len: u16::try_from(IPV4_HEADER + body).unwrap_or(u16::MAX),
+        dont_fragment: true,
+        time_to_live: ttl,
+        protocol,
+        source: source.octets(),
+        destination: destination.octets(),
+        ..Ipv4Header::default()
+    };
+    header.header_checksum = header.calc_header_checksum();
+    out[..IPV4_HEADER].copy_from_slice(&header.to_bytes());
+}
+
+/// The sum of the pseudo-header (RFC 9293 section 3.1), to which header and data are added.
+pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: IpNumber, length: usize, add: SumFn) -> Checksum {
+    let mut sum = Checksum::new(add);
+    for address in [source, destination] {
+        match address {
+            IpAddr::V4(v4) => words(&mut sum, &v4.octets()),
+            IpAddr::V6(v6) => words(&mut sum, &v6.octets()),
+        }
+    }
+    sum.word(u16::from(protocol.0));
+    // A length above 16 bits only comes with a 32-bit field (IPv6); its halves are two words.
+    sum.word(u16::try_from(length >> 16).unwrap_or(0));
+    sum.word(u16::try_from(length & 0xffff).unwrap_or(0));
+    sum
+}
+
+fn words(sum: &mut Checksum, octets: &[u8]) {
+    for word in octets.as_chunks::<2>().0 {
+        sum.word(u16::from_be_bytes(*word));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn packet(body: &[u8]) -> alloc::vec::Vec<u8> {
+        let mut bytes = vec![0; IPV4_HEADER + body.len()];
+        emit_ipv4([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), TCP, 64, body.len(), &mut bytes);
+        bytes[IPV4_HEADER..].copy_from_slice(body);
+        bytes
+    }
+
+    #[test]
+    fn what_is_emitted_is_what_is_parsed() {
+        let bytes = packet(b"body");
+        let datagram = Datagram::parse(&bytes).unwrap();
+        assert_eq!((datagram.body, datagram.protocol), (&b"body"[..], TCP));
+        assert_eq!(datagram.source, IpAddr::from([10, 0, 0, 1]));
+    }
+
+    #[test]
+    fn padding_is_cut_and_every_flipped_header_bit_is_seen() {
+        let mut bytes = packet(b"body");
+        bytes.extend([0; 6]);
+        assert_eq!(Datagram::parse(&bytes).unwrap().body, b"body");
+        for bit in 0..IPV4_HEADER * 8 {
+            let mut broken = bytes.clone();
+            broken[bit / 8] ^= 1 << (bit % 8);
+            assert!(Datagram::parse(&broken).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_not_read() {
+        let mut header = Ipv4Header::default();
+        header.total_len = 24;
+        header.more_fragments = true;
+        header.header_checksum = header.calc_header_checksum();
+        let mut bytes = vec![0; 24];
+        bytes[..20].copy_from_slice(&header.to_bytes());
+        assert_eq!(Datagram::parse(&bytes).unwrap_err(), NotForUs::Fragment);
+    }
+
+    #[test]
+    fn small_payloads_are_copied_and_large_ones_shared() {
+        let owner = Bytes::from(vec![7; 2 * SHARE]);
+        let packet = Packet::shared(&owner).merged(1460).with_checksum(Arrived::Verified);
+        assert!(Payload::of(&owner[..SHARE - 1], &packet).share().is_none());
+        assert_eq!(Payload::of(&owner[1..=SHARE], &packet).share().unwrap().as_ptr(), owner[1..].as_ptr());
+        assert_eq!(Payload::of(&owner[..1461], &packet).wire_segments(), 2);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a run looked like: segments, state changes and what the applications saw, and pictures of it.
+//!
+//! A [`Trace`] is plain data. Whoever runs a connection (the simulator, the driver on a TUN) appends to it; whoever
+//! wants to look draws it, for instance as a [`ladder`].
+
+pub mod ladder;
+mod receipt;
+
+use std::net::SocketAddr;
+
+use adieu_core::wire::{Flags, Segment};
+use adieu_core::{Instant, Seq, State};
+
+pub use ladder::Ladder;
+pub use receipt::receipt_lines;
+
+/// One connection, seen from both ends.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Left and right end.
+    pub ends: [End; 2],
+    /// What happened, in the order it happened.
+    pub events: Vec<Event>,
+}
+
+/// One end of the connection.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// What to call it: "client", "server".
+    pub name: String,
+    /// Address and port.
+    pub address: SocketAddr,
+}
+
+/// Which end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// The one that is drawn on the left.
+    Left,
+    /// The one that is drawn on the right.
+    Right,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A segment left one end.
+    Segment(SegmentSeen),
+    /// An end changed its state. CLOSED is where an end begins and where it ends; the port is free then.
+    State {
+        /// Which end.
+        side: Side,
+        /// From which state.
+        from: State,
+        /// To which state.
+        to: State,
+    },
+    /// What an application did or saw: "write 5 bytes", "read: end of stream".
+    App {
+        /// Which end.
+        side: Side,
+        /// In words.
+        text: String,
+    },
+}
+
+/// A segment on the wire. Numbers count from each direction's initial sequence number: the SYN is 0.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentSeen {
+    /// Which end sent it.
+    pub from: Side,
+    /// When it arrives; `None` where the wire loses it.
+    pub arrives: Option<Instant>,
+    /// Control bits.
+    pub flags: Flags,
+    /// Sequence number, relative.
+    pub seq: u32,
+    /// Acknowledgment number, relative, where the ACK bit is set.
+    pub ack: Option<u32>,
+    /// Bytes of data.
+    pub len: usize,
+    /// The window field.
+    pub window: u16,
+    /// Whether it takes numbers that were sent before.
+    pub again: bool,
+}
+
+/// Turns wire numbers into relative ones, and tells repeats.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers {
+    initial: [Option<Seq>; 2],
+    sent: [u32; 2],
+}
+
+impl Numbers {
+    /// What `segment`, sent by `from`, looks like.
+    pub fn see(&mut self, from: Side, segment: &Segment<'_>, arrives: Option<Instant>) -> SegmentSeen {
+        let (own, peer) = (from as usize, from.other() as usize);
+        if segment.flags.has(Flags::SYN) {
+            self.initial[own].get_or_insert(segment.seq);
+        }
+        let relative =
+            |number: Seq, side: usize| self.initial[side].map_or(number.0, |initial| number.0.wrapping_sub(initial.0));
+        let seq = relative(segment.seq, own);
+        let end = seq.wrapping_add(segment.len());
+        let again = !segment.is_empty() && end <= self.sent[own];
+        self.sent[own] = self.sent[own].max(end);
+        SegmentSeen {
+            from,
+            arrives,
+            flags: segment.flags,
+            seq,
+            ack: segment.flags.has(Flags::ACK).then(|| relative(segment.ack, peer)),
+            len: segment.payload.len(),
+            window: segment.window,
+            again,
+        }
+    }
+}

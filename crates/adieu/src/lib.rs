@@ -1,0 +1,3 @@
+//! adieu
+#[cfg(target_os = "linux")]
+pub mod device;

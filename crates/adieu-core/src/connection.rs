@@ -421,7 +421,7 @@ impl Connection {
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ReadError> {
         if self.recv.unread() > 0 {
             let n = self.recv.read(out);
-            self.offer_window();
+            self.after_read(n);
             return Ok(n);
         }
         self.at_end().map(|()| 0)
@@ -430,14 +430,16 @@ impl Connection {
     /// Takes up to `most` bytes without a copy; `None` at the end of the stream.
     pub fn read_chunk(&mut self, most: usize) -> Result<Option<Bytes>, ReadError> {
         if let Some(chunk) = self.recv.read_chunk(most) {
-            self.offer_window();
+            self.after_read(chunk.len());
             return Ok(Some(chunk));
         }
         self.at_end().map(|()| None)
     }
 
-    fn offer_window(&mut self) {
-        if self.ended.is_none() && self.recv.update_due(self.send.mss()) {
+    fn after_read(&mut self, n: usize) {
+        if self.ended.is_some() {
+            self.ledger.note(|ledger| ledger.unread = ledger.unread.saturating_sub(n as u64));
+        } else if self.recv.update_due(self.send.mss()) {
             self.ack.owe();
         }
     }

@@ -559,7 +559,7 @@ impl Stack {
         }
     }
 
-    /// The receipts of connections that have ended, handle or not: each once, in order.
+    /// The receipts of connections that have ended, handle or not: each once, in order, as they were at the ending.
     pub fn poll_receipt(&mut self) -> Option<(Flow, Receipt)> {
         self.receipts.pop_front()
     }

@@ -1,1 +1,12 @@
-//! adieu-sim
+//! The world adieu is tried in: two hosts and a wire, under one virtual clock and one seed.
+//!
+//! A [`World`] runs the shipped stack, not a model of it. The same seed and the same calls give the same run, to the
+//! nanosecond. Its last assertion is [`World::assert_nothing_left`]: no connection, no timer, no byte, no port.
+
+mod host;
+mod wire;
+mod world;
+
+pub use host::{Heard, Host};
+pub use wire::Wire;
+pub use world::{Setup, World};

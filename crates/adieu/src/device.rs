@@ -1,7 +1,92 @@
 //! Devices: where packets enter and leave a stack.
 
+mod memory;
 #[cfg(target_os = "linux")]
 mod tun;
 
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+pub use memory::{Memory, memory_pair};
 #[cfg(target_os = "linux")]
 pub use tun::{NotAHost, Subnet, Tun, TunConfig, TunError, neighbour};
+
+/// A device a [`Net`](crate::Net) runs on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Device {
+    /// A network interface whose other end is the host's kernel.
+    #[cfg(target_os = "linux")]
+    Tun(Tun),
+    /// One end of a [`memory_pair`].
+    Memory(Memory),
+}
+
+#[cfg(target_os = "linux")]
+impl From<Tun> for Device {
+    fn from(tun: Tun) -> Self {
+        Self::Tun(tun)
+    }
+}
+
+impl From<Memory> for Device {
+    fn from(memory: Memory) -> Self {
+        Self::Memory(memory)
+    }
+}
+
+impl Device {
+    /// The largest packet it carries, in bytes.
+    pub fn mtu(&self) -> u16 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tun(tun) => tun.mtu(),
+            Self::Memory(memory) => memory.mtu(),
+        }
+    }
+
+    /// Takes one packet, and says how long it is; `WouldBlock` where there is none.
+    pub(crate) fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tun(tun) => tun.try_recv(buffer),
+            Self::Memory(memory) => memory.try_recv(buffer),
+        }
+    }
+
+    /// Sends one packet, given in pieces; `WouldBlock` where there is no room.
+    pub(crate) fn try_send(&self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tun(tun) => tun.try_send(pieces),
+            Self::Memory(memory) => memory.try_send(pieces),
+        }
+    }
+
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tun(tun) => tun.readable().await,
+            Self::Memory(memory) => memory.readable().await,
+        }
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tun(tun) => tun.writable().await,
+            Self::Memory(memory) => memory.writable().await,
+        }
+    }
+}
+
+/// The TUN for a stack at `local`: its kernel end is the neighbour in the /30.
+///
+/// # Errors
+/// Where `local` is not a host of its /30, or the interface cannot be made: a sentence that says what to do.
+#[cfg(target_os = "linux")]
+pub fn tun_for(local: SocketAddrV4, name: Option<&str>) -> Result<(Tun, Ipv4Addr), TunError> {
+    let kernel = neighbour(*local.ip())?;
+    let config = TunConfig { name: name.map(Into::into), ..TunConfig::new(kernel) };
+    Ok((Tun::create(&config)?, kernel))
+}

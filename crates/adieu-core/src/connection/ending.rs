@@ -179,7 +179,7 @@ pub struct Receipt {
     pub acknowledged: u64,
     /// Bytes that came in order from the peer.
     pub received: u64,
-    /// Of those, never read by our application.
+    /// Of those, not read by our application: when the connection ended, less what it has read since.
     pub unread: u64,
     /// Times that a segment was sent again.
     pub retransmissions: u32,

@@ -78,10 +78,6 @@ impl Waits {
         self.queues.iter().map(|queue| queue.first).find(|number| *number != NONE)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Record)> {
-        self.records.iter()
-    }
-
     fn append(&mut self, number: u32, wait: Wait) {
         let queue = &mut self.queues[wait as usize];
         let before = core::mem::replace(&mut queue.last, number);

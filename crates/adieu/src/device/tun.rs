@@ -239,6 +239,7 @@ fn silence_ipv6(name: &str) {
 /// A non-blocking descriptor of the device for the data path.
 ///
 /// The duplicate refers to the same open file, which keeps the interface alive when `device` goes.
+#[expect(unsafe_code, reason = "tokio's register cannot know that the descriptor stays open; an OwnedFd shows it")]
 fn register(device: &SyncDevice) -> io::Result<AsyncFd<OwnedFd>> {
     let fd = device.as_fd().try_clone_to_owned()?;
     rustix::io::ioctl_fionbio(&fd, true)?;

@@ -1,0 +1,51 @@
+//! One host: a stack, and the application on it.
+
+use std::net::SocketAddr;
+
+use adieu_core::{Ending, Events, HandleId, ListenerId, Receipt, Stack};
+
+/// A stack and its application's handles.
+#[derive(Debug)]
+pub struct Host {
+    /// The stack that is tried.
+    pub stack: Stack,
+    /// Its one address, and the port it listens at or connects from.
+    pub address: SocketAddr,
+    pub(crate) listener: Option<ListenerId>,
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+/// What an application's read brought.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Heard {
+    /// These bytes; more may come.
+    Data(Vec<u8>),
+    /// Nothing yet.
+    Nothing,
+    /// The peer has closed its direction, and everything before is read.
+    EndOfStream,
+    /// The connection has ended otherwise.
+    Failed(Ending),
+}
+
+impl Host {
+    pub(crate) fn new(stack: Stack, address: SocketAddr) -> Self {
+        Self { stack, address, listener: None, receipts: Vec::new() }
+    }
+
+    /// Receipts of connections that have ended, in order, handle or not.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// The next connection that waits to be accepted.
+    pub fn accept(&mut self) -> Option<HandleId> {
+        self.stack.accept(self.listener?)
+    }
+
+    /// Takes what the stack wants its application to look at: nobody here sleeps, so only the queue must not grow.
+    pub(crate) fn drain_notified(&mut self) -> Vec<(HandleId, Events)> {
+        while self.stack.poll_acceptable().is_some() {}
+        std::iter::from_fn(|| self.stack.poll_notified()).collect()
+    }
+}

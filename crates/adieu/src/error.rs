@@ -1,0 +1,83 @@
+//! Endings as errors: the one place where an [`Ending`] becomes an [`io::Error`].
+
+use std::fmt;
+use std::io;
+
+use adieu_core::{BindError, ConnectError, Ending, Order, Phase, ReadError, Receipt, WriteError};
+
+/// The error a read or a write meets after `ending` (section 1.14 of the requirements: AP-4, AP-6 to AP-9).
+pub(crate) fn ended(ending: Ending) -> io::Error {
+    io::Error::new(kind(ending), ending.to_string())
+}
+
+fn kind(ending: Ending) -> io::ErrorKind {
+    match ending {
+        // After a graceful ending only a write can fail: nobody reads any more.
+        Ending::Graceful { order: Order::LocalFirst | Order::PeerFirst | Order::Simultaneous } => {
+            io::ErrorKind::BrokenPipe
+        }
+        Ending::ResetByPeer { .. } => io::ErrorKind::ConnectionReset,
+        Ending::Refused { .. } => io::ErrorKind::ConnectionRefused,
+        Ending::Aborted { .. } | Ending::Cancelled { .. } => io::ErrorKind::ConnectionAborted,
+        Ending::TimedOut {
+            phase: Phase::Connect | Phase::Retransmission | Phase::ZeroWindow | Phase::FinWait2Orphan,
+            ..
+        } => io::ErrorKind::TimedOut,
+        Ending::Unreachable { .. } => io::ErrorKind::HostUnreachable,
+    }
+}
+
+/// `None` where the caller has to wait.
+pub(crate) fn read(error: ReadError) -> Option<io::Error> {
+    match error {
+        ReadError::Blocked => None,
+        ReadError::Ended(ending) => Some(ended(ending)),
+    }
+}
+
+/// `None` where the caller has to wait.
+pub(crate) fn write(error: WriteError) -> Option<io::Error> {
+    match error {
+        WriteError::Blocked => None,
+        WriteError::ShutDown => Some(io::Error::new(io::ErrorKind::BrokenPipe, "this direction has been shut down")),
+        WriteError::Ended(ending) => Some(ended(ending)),
+    }
+}
+
+pub(crate) fn bind(error: BindError) -> io::Error {
+    let kind = match error {
+        BindError::InUse(_) | BindError::NoPort => io::ErrorKind::AddrInUse,
+        BindError::NotOurs(_) => io::ErrorKind::AddrNotAvailable,
+    };
+    io::Error::new(kind, error)
+}
+
+pub(crate) fn connect(error: ConnectError) -> io::Error {
+    let kind = match error {
+        ConnectError::NotAHost(_) | ConnectError::Ourselves(_) => io::ErrorKind::InvalidInput,
+        ConnectError::InUse(_) => io::ErrorKind::AddrInUse,
+        ConnectError::NoAddress(_) | ConnectError::NoPort(_) => io::ErrorKind::AddrNotAvailable,
+        ConnectError::Full => io::ErrorKind::QuotaExceeded,
+    };
+    io::Error::new(kind, error)
+}
+
+/// A connection did not end gracefully. The receipt says what became of every byte.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct CloseError {
+    /// How it ended.
+    pub receipt: Receipt,
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (undelivered, unread) = (self.receipt.undelivered(), self.receipt.unread);
+        write!(f, "{}; {undelivered} bytes not acknowledged by the peer, {unread} bytes not read", self.receipt.ending)
+    }
+}
+
+impl From<CloseError> for io::Error {
+    fn from(error: CloseError) -> Self {
+        Self::new(kind(error.receipt.ending), error)
+    }
+}

@@ -1,0 +1,205 @@
+//! A connection as a stream of bytes each way.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use adieu_core::{Flow, HandleId, Receipt, State};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::error::{self, CloseError};
+use crate::net::{Net, Shard, Shared};
+use crate::tasks::For;
+
+/// A TCP connection.
+///
+/// Dropped, it is closed in the background: what was written still goes out, then the FIN. With received bytes unread
+/// that is a reset, since a FIN would tell the peer that they were taken.
+///
+/// Errors are sticky: after a reset every read says so, and never "end of stream".
+#[derive(Debug)]
+pub struct TcpStream {
+    shared: Arc<Shared>,
+    handle: HandleId,
+    flow: Flow,
+}
+
+impl TcpStream {
+    pub(crate) fn new(shared: Arc<Shared>, handle: HandleId, flow: Flow) -> Self {
+        Self { shared, handle, flow }
+    }
+
+    /// Connects to `remote` from an address of the net and a free port. Dropping the future gives the attempt up.
+    ///
+    /// # Errors
+    /// `ConnectionRefused`, `TimedOut` (after about three minutes), or what keeps it from being tried.
+    pub async fn connect(net: &Net, remote: SocketAddr) -> io::Result<Self> {
+        let shared = net.shared.clone();
+        let (handle, flow) = shared.step(|shard, now| {
+            shard.check()?;
+            let handle = shard.stack.connect(now, None, remote).map_err(error::connect)?;
+            let flow = shard.stack.flow(handle).unwrap_or(Flow::new(remote, remote));
+            Ok::<_, io::Error>((handle, flow))
+        })?;
+        let stream = Self::new(shared, handle, flow);
+        stream.until(|shard, handle| match (shard.stack.receipt(handle), shard.stack.state(handle)) {
+            (Some(receipt), _) if receipt.ending.state() <= State::SynReceived => {
+                Some(Err(error::ended(receipt.ending)))
+            }
+            (Some(_), _) => Some(Ok(())),
+            (None, state) => (state >= State::Established).then_some(Ok(())),
+        })
+        .await??;
+        Ok(stream)
+    }
+
+    /// Our end.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.flow.local()
+    }
+
+    /// The peer's end.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.flow.remote()
+    }
+
+    /// The state by its RFC name; CLOSED after the ending, TIME-WAIT while that lasts.
+    pub fn state(&self) -> State {
+        self.shared.lock().stack.state(self.handle)
+    }
+
+    /// The receipt, if the connection has ended.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.shared.lock().stack.receipt(self.handle)
+    }
+
+    /// Sends our FIN after what was written, and waits until the peer's TCP has acknowledged all of it. Reading goes on.
+    /// Cancel-safe: the FIN is sent either way.
+    ///
+    /// # Errors
+    /// Where the connection ended before that.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.shared.step(|shard, now| shard.stack.shut_down(now, self.handle));
+        self.until(|shard, handle| match shard.stack.receipt(handle) {
+            _ if shard.stack.is_finished(handle) => Some(Ok(())),
+            Some(receipt) => Some(Err(error::ended(receipt.ending))),
+            None => None,
+        })
+        .await?
+    }
+
+    /// Full close: sends our FIN after what was written, and waits until both directions are complete. Read to the end
+    /// of the stream first: with received bytes unread, and where more come, this resets the connection. A peer that
+    /// never closes its direction is given up after [`Config::fin_wait_2`](crate::Config::fin_wait_2).
+    ///
+    /// # Errors
+    /// Where the connection ended otherwise; the error holds the receipt.
+    pub async fn close(self) -> Result<Receipt, CloseError> {
+        self.shared.step(|shard, now| shard.stack.close(now, self.handle));
+        let receipt = self.ended().await;
+        if receipt.ending.is_graceful() { Ok(receipt) } else { Err(CloseError { receipt }) }
+    }
+
+    /// Waits until the connection has ended, and says how. It does not close anything.
+    pub async fn ended(&self) -> Receipt {
+        let ended = self.until(|shard, handle| shard.stack.receipt(handle)).await;
+        match ended {
+            Ok(receipt) => receipt,
+            // The device is gone; nothing that was under way will be heard of again.
+            Err(_) => self.shared.step(|shard, now| {
+                shard.stack.abort(now, self.handle);
+                while shard.stack.poll_transmit(now).is_some() {}
+                shard.stack.receipt(self.handle).expect("an aborted connection has ended")
+            }),
+        }
+    }
+
+    /// Gives the connection up: a reset, now.
+    pub fn abort(self) {
+        self.shared.step(|shard, now| shard.stack.abort(now, self.handle));
+    }
+
+    /// Waits until `look` sees something. Looks first, then after every ending, completed FIN or handshake.
+    async fn until<R>(&self, look: impl Fn(&mut Shard, HandleId) -> Option<R>) -> io::Result<R> {
+        std::future::poll_fn(|context| {
+            let mut shard = self.shared.lock();
+            if let Some(seen) = look(&mut shard, self.handle) {
+                return Poll::Ready(Ok(seen));
+            }
+            shard.check()?;
+            shard.tasks.wait(self.handle, For::End, context);
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let (now, mut shard) = (self.shared.now(), self.shared.lock());
+        match shard.stack.read(now, self.handle, buffer.initialize_unfilled()) {
+            Ok(n) => {
+                buffer.advance(n);
+                shard.dirty = true;
+                drop(shard);
+                self.shared.kick.notify_one(); // The window may have opened.
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => match error::read(error) {
+                Some(error) => Poll::Ready(Err(error)),
+                None => {
+                    shard.check()?;
+                    shard.tasks.wait(self.handle, For::Read, context);
+                    Poll::Pending
+                }
+            },
+        }
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let (now, mut shard) = (self.shared.now(), self.shared.lock());
+        match shard.stack.write(now, self.handle, data) {
+            Ok(n) => {
+                shard.dirty = true;
+                drop(shard);
+                self.shared.kick.notify_one();
+                Poll::Ready(Ok(n))
+            }
+            Err(error) => match error::write(error) {
+                Some(error) => Poll::Ready(Err(error)),
+                None => {
+                    shard.check()?;
+                    shard.tasks.wait(self.handle, For::Write, context);
+                    Poll::Pending
+                }
+            },
+        }
+    }
+
+    /// Does nothing: what is written leaves by itself. [`finish`](TcpStream::finish) waits until it has arrived.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Half-close: our FIN follows what was written. Does not wait for it to arrive.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.step(|shard, now| shard.stack.shut_down(now, self.handle));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.shared.step(|shard, now| {
+            shard.tasks.forget(self.handle);
+            shard.stack.release(now, self.handle);
+        });
+    }
+}

@@ -1,0 +1,181 @@
+//! Streams over a pair of devices in memory.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use adieu::{Leftover, Net, TcpListener, TcpStream, device};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
+
+fn nets() -> (Net, Net) {
+    let (left, right) = device::memory_pair(1500);
+    let net = |device, last| Net::builder(device).address([10, 0, 0, last].into()).start().unwrap();
+    (net(left, 1), net(right, 2))
+}
+
+async fn pair(client: &Net, server: &Net) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(server, SERVER.into()).unwrap();
+    let (client, accepted) = tokio::join!(TcpStream::connect(client, SERVER.into()), listener.accept());
+    (client.unwrap(), accepted.unwrap().0)
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 31 % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn ten_megabytes_each_way_then_both_close_gracefully() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    let data = pattern(10_000_000);
+    let expected = data.clone();
+    let echo = tokio::spawn(async move {
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        assert!(all == expected);
+        server.write_all(&all).await.unwrap();
+        server.close().await.unwrap()
+    });
+    client.write_all(&data).await.unwrap();
+    client.finish().await.unwrap();
+    let mut back = Vec::new();
+    client.read_to_end(&mut back).await.unwrap();
+    assert!(back == data);
+    let ours = client.close().await.unwrap();
+    let theirs = echo.await.unwrap();
+    assert_eq!((ours.ending.name(), theirs.ending.name()), ("graceful-local-first", "graceful-peer-first"));
+    assert_eq!((ours.sent, ours.acknowledged, ours.received, ours.unread), (10_000_000, 10_000_000, 10_000_000, 0));
+    // Nothing is left but our TIME-WAIT record.
+    assert_eq!(right.held(), Leftover::default());
+    assert_eq!(left.held(), Leftover { time_waits: 1, flows: 1, ..Leftover::default() });
+}
+
+#[tokio::test]
+async fn ap_4_a_reset_stays_a_reset() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    client.write_all(b"some").await.unwrap();
+    let mut some = [0; 4];
+    server.read_exact(&mut some).await.unwrap();
+    client.abort();
+    for _ in 0..3 {
+        assert_eq!(server.read(&mut some).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+    assert_eq!(server.write(b"x").await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let error = server.close().await.unwrap_err();
+    assert_eq!(error.receipt.ending.name(), "reset-by-peer");
+}
+
+#[tokio::test]
+async fn ap_3_after_shutdown_writing_is_a_broken_pipe_and_reading_goes_on() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    client.shutdown().await.unwrap();
+    assert_eq!(client.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    let mut nothing = [0; 1];
+    assert_eq!(server.read(&mut nothing).await.unwrap(), 0);
+    server.write_all(b"still here").await.unwrap();
+    drop(server);
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "still here");
+}
+
+#[tokio::test]
+async fn ap_8_nobody_listens() {
+    let (left, _right) = nets();
+    let error = TcpStream::connect(&left, SERVER.into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(left.held(), Leftover::default());
+}
+
+#[tokio::test]
+async fn a_dropped_stream_still_delivers_what_was_written() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    let data = pattern(200_000);
+    client.write_all(&data).await.unwrap();
+    drop(client);
+    let mut all = Vec::new();
+    server.read_to_end(&mut all).await.unwrap();
+    assert!(all == data);
+    server.close().await.unwrap();
+    let (_, receipt) = left.take_receipts()[0];
+    assert_eq!((receipt.ending.name(), receipt.undelivered()), ("graceful-local-first", 0));
+}
+
+#[tokio::test]
+async fn ud_1_dropping_with_unread_bytes_is_a_reset() {
+    let (left, right) = nets();
+    let (mut client, server) = pair(&left, &right).await;
+    client.write_all(b"unread").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(server);
+    let mut nothing = [0; 1];
+    assert_eq!(client.read(&mut nothing).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(right.take_receipts()[0].1.ending.name(), "aborted-close-with-unread");
+}
+
+#[tokio::test]
+async fn eo_3_a_connect_that_is_dropped_leaves_nothing() {
+    let (left, right) = device::memory_pair(1500);
+    let net = Net::builder(left).address([10, 0, 0, 1].into()).start().unwrap();
+    let _nobody = right;
+    let attempt = TcpStream::connect(&net, SERVER.into());
+    assert!(tokio::time::timeout(Duration::from_millis(20), attempt).await.is_err());
+    assert_eq!(net.held(), Leftover::default());
+    assert_eq!(net.take_receipts()[0].1.ending.name(), "cancelled");
+}
+
+#[tokio::test]
+async fn many_acceptors_get_one_connection_each() {
+    let (left, right) = nets();
+    let listener = std::sync::Arc::new(TcpListener::bind(&right, SERVER.into()).unwrap());
+    let acceptors: Vec<_> = (0..20)
+        .map(|_| {
+            let listener = listener.clone();
+            tokio::spawn(async move { listener.accept().await.unwrap().1 })
+        })
+        .collect();
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(TcpStream::connect(&left, SERVER.into()).await.unwrap());
+    }
+    let mut peers: Vec<SocketAddr> = Vec::new();
+    for acceptor in acceptors {
+        peers.push(acceptor.await.unwrap());
+    }
+    peers.sort();
+    peers.dedup();
+    assert_eq!(peers.len(), 20);
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_says_why() {
+    let (left, right) = nets();
+    let listener = TcpListener::bind(&right, SERVER.into()).unwrap();
+    let again = TcpListener::bind(&right, SERVER.into()).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::AddrInUse);
+    assert_eq!(TcpListener::bind(&right, ([9, 9, 9, 9], 80).into()).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    for (address, kind) in [([10, 0, 0, 1], ErrorKind::InvalidInput), ([224, 0, 0, 1], ErrorKind::InvalidInput)] {
+        let error = TcpStream::connect(&left, (address, 80).into()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    let any = TcpListener::bind(&right, ([0, 0, 0, 0], 0).into()).unwrap();
+    assert_ne!(any.local_addr().port(), 0);
+    drop(listener);
+    TcpListener::bind(&right, SERVER.into()).unwrap();
+}
+
+#[tokio::test]
+async fn a_device_that_is_gone_is_told_to_all_and_the_driver_ends_with_its_net() {
+    let (left, right) = nets();
+    let (client, server) = pair(&left, &right).await;
+    drop((client, left));
+    // The client's stack is gone without a word, as a process that is killed.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(20), server.ended()).await;
+    assert!(waiting.is_err(), "a silent peer is waited for: {waiting:?}");
+}

@@ -12,6 +12,8 @@ use smallvec::SmallVec;
 pub(crate) const SMALL: usize = 4 * 1024;
 /// The open tail is sealed at this size.
 const SEAL: usize = 64 * 1024;
+/// The first tail's size.
+const FIRST: usize = 1024;
 
 /// Positions count every byte that ever went through the queue. Empty, it holds no memory.
 #[derive(Clone, Debug, Default)]
@@ -51,15 +53,19 @@ impl ByteQueue {
         self.chunks.back().map_or(self.start, |chunk| chunk.end)
     }
 
-    /// Copies `bytes` in at the end.
+    /// Copies `bytes` in at the end. A full tail is sealed and followed by a larger one: nothing is copied twice.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(SEAL - self.tail.len()));
+            let room = self.tail.capacity() - self.tail.len();
+            if room == 0 {
+                let larger = (2 * self.tail.len()).max(bytes.len()).clamp(FIRST, SEAL);
+                self.seal();
+                self.tail.reserve(larger);
+                continue;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(room));
             self.tail.extend_from_slice(now);
             bytes = later;
-            if self.tail.len() == SEAL {
-                self.seal();
-            }
         }
     }
 

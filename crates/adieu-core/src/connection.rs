@@ -49,12 +49,11 @@ pub struct Connection {
     timers: Timers,
     rtt: Rtt,
     congestion: Congestion,
-    recovery: Recovery,
+    trouble: Trouble,
     ack: Ack,
-    patience: Patience,
     ended: Option<Ending>,
-    /// A reset to send, with its sequence number, after the ending.
-    farewell: Option<Seq>,
+    /// After the ending, a reset is still to be sent.
+    farewell: bool,
     close: Close,
     probe_due: bool,
     events: Events,
@@ -70,29 +69,33 @@ pub struct Now<'a> {
     pub config: &'a Config,
 }
 
-/// Fast retransmit and fast recovery (RFC 5681 section 3.2, RFC 6582).
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-struct Recovery {
-    /// Everything below was sent before the last loss was noticed.
-    until: crate::Offset,
-    duplicates: u8,
-    active: bool,
-}
-
-/// How long a peer that does not answer is waited for (RFC 9293 section 3.8.3, R2).
+/// What goes wrong and for how long.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Patience {
-    /// Since when nothing has moved.
+struct Trouble {
+    /// Everything below was sent before the last loss was noticed (RFC 6582's `recover`).
+    recover: crate::Offset,
+    /// Since when nothing has moved: the beginning of patience (RFC 9293 section 3.8.3, R2).
     since: Instant,
     /// Retransmissions, or unanswered probes, in a row.
     tries: u8,
     /// Probes of a closed window, answered or not.
     probes: u8,
+    /// Duplicate acknowledgments in a row, outside recovery.
+    duplicates: u8,
+    /// In fast recovery (RFC 5681 section 3.2).
+    recovering: bool,
 }
 
-impl Patience {
-    fn start(now: Instant) -> Self {
-        Self { since: now, tries: 0, probes: 0 }
+impl Trouble {
+    fn none(now: Instant) -> Self {
+        Self { recover: crate::Offset::SYN, since: now, tries: 0, probes: 0, duplicates: 0, recovering: false }
+    }
+
+    /// Something has moved.
+    fn progress(&mut self, now: Instant) {
+        self.since = now;
+        self.tries = 0;
+        self.probes = 0;
     }
 }
 
@@ -179,11 +182,10 @@ impl Connection {
             timers: Timers::NONE,
             rtt,
             congestion: Congestion::new(opened.mss, opened.tries > 1),
-            recovery: Recovery::default(),
-            ack: Ack::default(),
-            patience: Patience::start(now.time),
+            trouble: Trouble::none(now.time),
+            ack: Ack::new(now.time),
             ended: None,
-            farewell: None,
+            farewell: false,
             close: Close::default(),
             probe_due: false,
             events: Events::default(),
@@ -238,7 +240,7 @@ impl Connection {
             return false;
         }
         if self.send.window() == 0 {
-            self.patience.tries = 0; // Probes are answered: the peer lives (ZW-4).
+            self.trouble.tries = 0; // Probes are answered: the peer lives (ZW-4).
         }
         if distance > 0 {
             self.handle_progress(now, una + u64::from(distance.unsigned_abs()));
@@ -248,7 +250,7 @@ impl Connection {
         if self.send.update_window(segment) {
             // What was sent into the closed window was not taken.
             self.send.lose_all();
-            self.patience = Patience::start(now.time);
+            self.trouble.progress(now.time);
             self.rtt.relax();
         }
         true
@@ -257,17 +259,17 @@ impl Connection {
     fn handle_progress(&mut self, now: Now<'_>, ack: crate::Offset) {
         let flight = self.send.outstanding();
         let acked = self.send.on_ack(now.time, ack);
-        self.patience = Patience::start(now.time);
+        self.trouble.progress(now.time);
         if let Some(round_trip) = acked.round_trip {
             self.rtt.sample(round_trip, now.config);
         }
         self.timers.stop(Timer::Retransmit);
         self.timers.stop(Timer::Persist);
-        self.recovery.duplicates = 0;
-        if !self.recovery.active {
+        self.trouble.duplicates = 0;
+        if !self.trouble.recovering {
             self.congestion.on_ack(acked.octets);
-        } else if ack >= self.recovery.until {
-            self.recovery.active = false;
+        } else if ack >= self.trouble.recover {
+            self.trouble.recovering = false;
             self.send.recovered();
             self.congestion.on_recovered(flight - acked.octets);
         } else {
@@ -287,15 +289,15 @@ impl Connection {
     }
 
     fn handle_duplicate_ack(&mut self) {
-        if self.recovery.active {
-            return self.send.one_departed(1);
+        if self.trouble.recovering {
+            return self.send.departed(1);
         }
-        self.recovery.duplicates = self.recovery.duplicates.saturating_add(1);
-        if self.recovery.duplicates == 3 && self.send.una() > self.recovery.until {
-            self.recovery = Recovery { until: self.send.next(), duplicates: 0, active: true };
+        self.trouble.duplicates = self.trouble.duplicates.saturating_add(1);
+        if self.trouble.duplicates == 3 && self.send.una() > self.trouble.recover {
+            self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: true, ..self.trouble };
             self.congestion.on_loss(self.send.outstanding());
             self.send.lose_front();
-            self.send.one_departed(3);
+            self.send.departed(3);
         }
     }
 
@@ -366,7 +368,7 @@ impl Connection {
         let unread = self.recv.unread();
         self.ledger.note(|ledger| {
             ledger.spent.end(now.time);
-            ledger.unread = unread;
+            ledger.unread = u32::try_from(unread).unwrap_or(u32::MAX);
         });
         self.ended = Some(why);
         self.timers.stop_all();
@@ -438,7 +440,8 @@ impl Connection {
 
     fn after_read(&mut self, n: usize) {
         if self.ended.is_some() {
-            self.ledger.note(|ledger| ledger.unread = ledger.unread.saturating_sub(n as u64));
+            self.ledger
+                .note(|ledger| ledger.unread = ledger.unread.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX)));
         } else if self.recv.update_due(self.send.mss()) {
             self.ack.owe();
         }
@@ -499,7 +502,7 @@ impl Connection {
 
     /// Whether a reset is still to be sent.
     pub(crate) fn owes_reset(&self) -> bool {
-        self.farewell.is_some()
+        self.farewell
     }
 
     /// Bytes held in both directions.
@@ -536,7 +539,7 @@ impl Connection {
             sent: self.send.data_end().since(crate::Offset::DATA),
             acknowledged: self.send.data_acked(),
             received: self.recv.data_received(),
-            unread: ledger.unread,
+            unread: u64::from(ledger.unread),
             retransmissions: ledger.retransmissions,
             spent: ledger.spent,
         })

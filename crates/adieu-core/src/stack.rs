@@ -82,6 +82,8 @@ impl HandleId {
 struct Slot<T> {
     is: T,
     flow: Flow,
+    /// The flow's place in the index.
+    hash: u64,
     owner: Owner,
     /// The deadline under which it stands in `deadlines`.
     scheduled: Instant,
@@ -616,10 +618,10 @@ impl Stack {
     }
 
     fn add_opening(&mut self, flow: Flow, opening: Opening, owner: Owner) -> Option<u32> {
-        let slot = Slot { is: opening, flow, owner, scheduled: Instant::NEVER, due: false, indexed: true };
+        let hash = self.secrets.index_hash(&flow);
+        let slot = Slot { is: opening, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
         let number = self.openings.insert(slot)?;
         let tag = Tag::new(Stage::Opening, number);
-        let hash = self.secrets.index_hash(&flow);
         let (secrets, openings, connections, waits) = (&self.secrets, &self.openings, &self.connections, &self.waits);
         self.index.insert(hash, tag, |tag| {
             flow_of(openings, connections, waits, tag).map_or(0, |flow| secrets.index_hash(&flow))
@@ -667,9 +669,9 @@ impl Stack {
         }
         if slot.indexed {
             slot.indexed = false;
-            let (flow, receipt) = (slot.flow, slot.is.receipt());
+            let (flow, hash, receipt) = (slot.flow, slot.hash, slot.is.receipt());
             if let Some(receipt) = receipt {
-                self.leave_index(number, flow, receipt.ending);
+                self.leave_index(number, &flow, hash, receipt.ending);
                 self.record_receipt(flow, receipt);
             }
         }
@@ -679,11 +681,10 @@ impl Stack {
     }
 
     /// Out of the index, or, in TIME-WAIT, changed for a record there (TW-1).
-    fn leave_index(&mut self, number: u32, flow: Flow, ending: Ending) {
-        let hash = self.secrets.index_hash(&flow);
+    fn leave_index(&mut self, number: u32, flow: &Flow, hash: u64, ending: Ending) {
         let old = Tag::new(Stage::Connection, number);
         let waits = matches!(ending, Ending::Graceful { order: Order::LocalFirst | Order::Simultaneous });
-        match waits.then(|| self.enter_time_wait(number, &flow)).flatten() {
+        match waits.then(|| self.enter_time_wait(number, flow)).flatten() {
             Some(record) => self.index.replace(hash, old, Tag::new(Stage::Record, record)),
             None => self.index.remove(hash, old),
         }
@@ -747,7 +748,7 @@ impl Stack {
         let tag = Tag::new(Stage::Opening, number);
         unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
         if slot.indexed {
-            self.index.remove(self.secrets.index_hash(&slot.flow), tag);
+            self.index.remove(slot.hash, tag);
         }
         if let Owner::Listener(listener) = slot.owner {
             self.listeners.opening_gone(listener);

@@ -28,7 +28,12 @@ pub struct Setup {
 impl Setup {
     /// Default hosts and wire.
     pub fn new(seed: u64) -> Self {
-        Self { seed, config: [Config::default(), Config::default()], wire: Wire::default(), names: ["client", "server"] }
+        Self {
+            seed,
+            config: [Config::default(), Config::default()],
+            wire: Wire::default(),
+            names: ["client", "server"],
+        }
     }
 }
 
@@ -275,7 +280,8 @@ impl World {
         let packet = Packet::new(bytes);
         let Some(segment) = Segment::parse(datagram.body, &packet) else { return };
         let ends = |address: IpAddr, port| SocketAddr::new(address, port);
-        let (source, destination) = (ends(datagram.source, segment.source), ends(datagram.destination, segment.destination));
+        let (source, destination) =
+            (ends(datagram.source, segment.source), ends(datagram.destination, segment.destination));
         let flow = match from {
             Side::Left => Flow::new(source, destination),
             Side::Right => Flow::new(destination, source),
@@ -305,7 +311,11 @@ impl World {
         });
         let state = flow.map_or(State::Closed, |flow| host.stack.flow_state(&flow));
         let fresh = matches!(self.states[side as usize], State::Closed | State::Listen)
-            && !self.trace.events.iter().any(|event| matches!(event.what, What::State { side: at, from: State::Listen, .. } if at == side));
+            && !self
+                .trace
+                .events
+                .iter()
+                .any(|event| matches!(event.what, What::State { side: at, from: State::Listen, .. } if at == side));
         if state == State::Closed && host.listener.is_some() && fresh { State::Listen } else { state }
     }
 
@@ -322,7 +332,11 @@ impl World {
     /// # Panics
     /// Where something is, or where it is not quiet after an hour.
     pub fn assert_nothing_left(&mut self) {
-        assert!(self.run_out(Duration::from_secs(3600)), "not quiet after an hour: {:?}", SIDES.map(|side| self.leftover(side)));
+        assert!(
+            self.run_out(Duration::from_secs(3600)),
+            "not quiet after an hour: {:?}",
+            SIDES.map(|side| self.leftover(side))
+        );
         for side in SIDES {
             assert_eq!(self.leftover(side), Leftover::default(), "{side:?} at {:?}", self.now);
         }

@@ -12,7 +12,10 @@ fn four_way_goodbye() {
     world.listen(Right);
     let client = world.connect(Left);
     let mut server = None;
-    assert!(world.run_until(SOON, |w| { server = w.host(Right).accept(); server.is_some() }));
+    assert!(world.run_until(SOON, |w| {
+        server = w.host(Right).accept();
+        server.is_some()
+    }));
     let server = server.unwrap();
     assert_eq!(world.write(Left, client, b"hello"), 5);
     assert!(world.run_until(SOON, |w| w.read(Right, server) == Heard::Data(b"hello".into())));
@@ -27,7 +30,10 @@ fn four_way_goodbye() {
     assert!(world.run_until(SOON, |w| w.state(Right) == State::Closed));
     let receipt = world.host(Left).stack.receipt(client).unwrap();
     assert_eq!(receipt.ending, Ending::Graceful { order: Order::LocalFirst });
-    assert_eq!((receipt.sent, receipt.acknowledged, receipt.received, receipt.closed_first), (5, 5, 3, Some(Closer::Us)));
+    assert_eq!(
+        (receipt.sent, receipt.acknowledged, receipt.received, receipt.closed_first),
+        (5, 5, 3, Some(Closer::Us))
+    );
     let receipt = world.host(Right).stack.receipt(server).unwrap();
     assert_eq!(receipt.ending, Ending::Graceful { order: Order::PeerFirst });
     world.release(Left, client);
@@ -47,7 +53,10 @@ fn a_megabyte_each_way_over_a_bad_wire() {
         world.listen(Right);
         let client = world.connect(Left);
         let mut server = None;
-        assert!(world.run_until(SOON * 10, |w| { server = w.host(Right).accept(); server.is_some() }));
+        assert!(world.run_until(SOON * 10, |w| {
+            server = w.host(Right).accept();
+            server.is_some()
+        }));
         let server = server.unwrap();
         let data: Vec<u8> = (0..1_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
         let mut sent = [0; 2];

@@ -3,16 +3,20 @@
 //! A [`Trace`] is plain data. Whoever runs a connection (the simulator, the driver on a TUN) appends to it; whoever
 //! wants to look draws it, for instance as a [`ladder`].
 
+mod ink;
 pub mod ladder;
 mod receipt;
+mod words;
 
 use std::net::SocketAddr;
 
 use adieu_core::wire::{Flags, Segment};
 use adieu_core::{Instant, Seq, State};
 
+pub use ink::Style;
 pub use ladder::Ladder;
-pub use receipt::receipt_lines;
+pub use receipt::{receipt_block, receipt_lines, receipts_side_by_side};
+pub use words::human;
 
 /// One connection, seen from both ends.
 #[derive(Clone, Debug)]

@@ -1,8 +1,191 @@
 //! A receipt in words.
 
-use adieu_core::Receipt;
+use adieu_core::{Closer, Ending, Order, Receipt, State};
 
-/// A receipt as lines of "label  value".
+use crate::ink::{Ink, Line, Style};
+use crate::words::{bytes, clip, grouped, human, printable, wrap};
+
+/// A receipt as lines of "label  value": how the connection ended and who closed first, what became of the bytes of
+/// both directions, and how long it was in which state.
 pub fn receipt_lines(receipt: &Receipt) -> Vec<(String, String)> {
-    vec![("ending".into(), receipt.ending.to_string())]
+    let items = items(receipt).into_iter();
+    items.map(|item| (item.label.name(), item.value)).collect()
 }
+
+/// A receipt under a title, its values aligned and wrapped to `width` columns. All but the title is ASCII.
+pub fn receipt_block(title: &str, receipt: &Receipt, width: usize, style: Style) -> String {
+    let width = width.max(NARROWEST);
+    let mut out = String::new();
+    let mut line = Line::new(width);
+    line.write(0, &heading(title, width), Ink::Title);
+    line.print(style, &mut out);
+    let items = items(receipt);
+    let labels = items.iter().map(|item| item.label.name().len()).max().unwrap_or(0);
+    if INDENT + labels + GAP + NARROWEST_VALUE <= width {
+        let columns = [INDENT + labels + GAP, width];
+        for item in &items {
+            print_row(&item.label, &[Some(item)], &columns, style, &mut out);
+        }
+    } else {
+        for item in &items {
+            print_stacked(item, width, style, &mut out);
+        }
+    }
+    out
+}
+
+/// Both ends' receipts beside each other, under their titles; one below the other where `width` is too small for that.
+pub fn receipts_side_by_side(left: (&str, &Receipt), right: (&str, &Receipt), width: usize, style: Style) -> String {
+    let ends = [left, right];
+    let items = ends.map(|(_, receipt)| items(receipt));
+    let mut labels: Vec<Label> = items.iter().flatten().map(|item| item.label).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let longest = labels.iter().map(|label| label.name().len()).max().unwrap_or(0);
+    let begin = INDENT + longest + GAP;
+    let value = (width.saturating_sub(begin + GAP) / 2).min(LONGEST_VALUE);
+    if value < NARROWEST_COLUMN {
+        return ends.map(|(title, receipt)| receipt_block(title, receipt, width, style)).join("\n");
+    }
+    let columns = [begin, begin + value + GAP, begin + 2 * value + 2 * GAP];
+    let mut out = String::new();
+    let mut line = Line::new(width);
+    for ((title, _), column) in ends.into_iter().zip(columns) {
+        line.write(column, &heading(title, value), Ink::Title);
+    }
+    line.print(style, &mut out);
+    for label in labels {
+        let row = items.each_ref().map(|items| items.iter().find(|item| item.label == label));
+        print_row(&label, &row, &columns, style, &mut out);
+    }
+    out
+}
+
+const NARROWEST: usize = 20;
+const INDENT: usize = 2;
+const GAP: usize = 2;
+const NARROWEST_VALUE: usize = 16;
+const NARROWEST_COLUMN: usize = 22;
+/// Beyond that the eye has too far to go.
+const LONGEST_VALUE: usize = 60;
+
+/// What a line is about, in the order of a receipt.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Label {
+    Ending,
+    Name,
+    ClosedFirst,
+    Sent,
+    Acknowledged,
+    Undelivered,
+    Received,
+    Unread,
+    Retransmissions,
+    In(State),
+    InAll,
+}
+
+impl Label {
+    fn name(self) -> String {
+        match self {
+            Self::Ending => "ending".into(),
+            Self::Name => "name".into(),
+            Self::ClosedFirst => "closed first".into(),
+            Self::Sent => "sent".into(),
+            Self::Acknowledged => "acknowledged".into(),
+            Self::Undelivered => "undelivered".into(),
+            Self::Received => "received".into(),
+            Self::Unread => "unread".into(),
+            Self::Retransmissions => "retransmissions".into(),
+            Self::In(state) => format!("in {state}"),
+            Self::InAll => "in all".into(),
+        }
+    }
+}
+
+/// A line of a receipt.
+struct Item {
+    label: Label,
+    value: String,
+    /// Whether a reader should stop here.
+    bad: bool,
+}
+
+fn items(receipt: &Receipt) -> Vec<Item> {
+    let Receipt { ending, closed_first, sent, acknowledged, received, unread, retransmissions, spent } = receipt;
+    let first = match (ending, closed_first) {
+        (Ending::Graceful { order: Order::Simultaneous }, _) => "both at once",
+        (_, Some(Closer::Us)) => "this end",
+        (_, Some(Closer::Peer)) => "the peer",
+        (_, None) => "neither end",
+    };
+    let repeats = if *retransmissions == 0 { "none".into() } else { grouped(u64::from(*retransmissions)) };
+    let good = |label, value| Item { label, value, bad: false };
+    let count = |label, count, bad| Item { label, value: bytes(count), bad };
+    let undelivered = receipt.undelivered();
+    let mut items = vec![
+        Item { label: Label::Ending, value: ending.to_string(), bad: !ending.is_graceful() },
+        good(Label::Name, ending.name().into()),
+        good(Label::ClosedFirst, first.into()),
+        count(Label::Sent, *sent, false),
+        count(Label::Acknowledged, *acknowledged, false),
+        count(Label::Undelivered, undelivered, undelivered > 0),
+        count(Label::Received, *received, false),
+        count(Label::Unread, *unread, *unread > 0),
+        good(Label::Retransmissions, repeats),
+    ];
+    items.extend(spent.iter().map(|(state, stay)| good(Label::In(state), human(stay))));
+    items.push(good(Label::InAll, human(spent.total())));
+    items
+}
+
+impl Item {
+    fn ink(&self) -> Ink {
+        if self.bad { Ink::Lost } else { Ink::Plain }
+    }
+}
+
+fn heading(title: &str, width: usize) -> String {
+    clip(&printable(title, false), width, false)
+}
+
+/// A label, and a value in each column; `columns` says where they begin, and where the last one ends.
+fn print_row(label: &Label, values: &[Option<&Item>], columns: &[usize], style: Style, out: &mut String) {
+    let cells: Vec<(Vec<String>, Ink)> = values
+        .iter()
+        .zip(columns.windows(2))
+        .map(|(item, bounds)| {
+            // The gap after a column, but for the last one, which may end at the end of the line.
+            let gap = if bounds[1] == columns[columns.len() - 1] && columns.len() == 2 { 0 } else { GAP };
+            let width = bounds[1] - bounds[0] - gap;
+            item.map_or((vec!["-".into()], Ink::Faint), |item| (wrap(&item.value, width), item.ink()))
+        })
+        .collect();
+    let height = cells.iter().map(|(lines, _)| lines.len()).max().unwrap_or(0);
+    for row in 0..height {
+        let mut line = Line::new(columns[columns.len() - 1]);
+        if row == 0 {
+            line.write(INDENT, &label.name(), Ink::Faint);
+        }
+        for ((lines, ink), column) in cells.iter().zip(columns) {
+            if let Some(text) = lines.get(row) {
+                line.write(*column, text, *ink);
+            }
+        }
+        line.print(style, out);
+    }
+}
+
+/// A label, and below it the value.
+fn print_stacked(item: &Item, width: usize, style: Style, out: &mut String) {
+    let label = [(INDENT, item.label.name(), Ink::Faint)];
+    let lines = wrap(&item.value, width - 2 * INDENT).into_iter().map(|line| (2 * INDENT, line, item.ink()));
+    for (column, text, ink) in label.into_iter().chain(lines) {
+        let mut line = Line::new(width);
+        line.write(column, &text, ink);
+        line.print(style, out);
+    }
+}
+
+#[cfg(test)]
+mod tests;

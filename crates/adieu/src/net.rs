@@ -61,6 +61,11 @@ impl Net {
         Builder { device, config }
     }
 
+    /// The configuration.
+    pub fn config(&self) -> Config {
+        self.shared.lock().stack.config().clone()
+    }
+
     /// Counts so far.
     pub fn stats(&self) -> Stats {
         self.shared.lock().stack.stats()

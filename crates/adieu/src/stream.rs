@@ -44,14 +44,15 @@ impl TcpStream {
             Ok::<_, io::Error>((handle, flow))
         })?;
         let stream = Self::new(shared, handle, flow);
-        stream.until(|shard, handle| match (shard.stack.receipt(handle), shard.stack.state(handle)) {
-            (Some(receipt), _) if receipt.ending.state() <= State::SynReceived => {
-                Some(Err(error::ended(receipt.ending)))
-            }
-            (Some(_), _) => Some(Ok(())),
-            (None, state) => (state >= State::Established).then_some(Ok(())),
-        })
-        .await??;
+        stream
+            .until(|shard, handle| match (shard.stack.receipt(handle), shard.stack.state(handle)) {
+                (Some(receipt), _) if receipt.ending.state() <= State::SynReceived => {
+                    Some(Err(error::ended(receipt.ending)))
+                }
+                (Some(_), _) => Some(Ok(())),
+                (None, state) => (state >= State::Established).then_some(Ok(())),
+            })
+            .await??;
         Ok(stream)
     }
 
@@ -80,8 +81,8 @@ impl TcpStream {
     ///
     /// # Errors
     /// Where the connection ended before that.
-    pub async fn finish(&mut self) -> io::Result<()> {
-        self.shared.step(|shard, now| shard.stack.shut_down(now, self.handle));
+    pub async fn finish(&self) -> io::Result<()> {
+        self.half_close();
         self.until(|shard, handle| match shard.stack.receipt(handle) {
             _ if shard.stack.is_finished(handle) => Some(Ok(())),
             Some(receipt) => Some(Err(error::ended(receipt.ending))),
@@ -116,8 +117,8 @@ impl TcpStream {
         }
     }
 
-    /// Gives the connection up: a reset, now.
-    pub fn abort(self) {
+    /// Gives the connection up: a reset, now. The stream stays, for its receipt.
+    pub fn abort(&self) {
         self.shared.step(|shard, now| shard.stack.abort(now, self.handle));
     }
 
@@ -136,8 +137,8 @@ impl TcpStream {
     }
 }
 
-impl AsyncRead for TcpStream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl TcpStream {
+    fn read_or_wait(&self, context: &Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -160,10 +161,8 @@ impl AsyncRead for TcpStream {
             },
         }
     }
-}
 
-impl AsyncWrite for TcpStream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn write_or_wait(&self, context: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let (now, mut shard) = (self.shared.now(), self.shared.lock());
         match shard.stack.write(now, self.handle, data) {
             Ok(n) => {
@@ -183,6 +182,29 @@ impl AsyncWrite for TcpStream {
         }
     }
 
+    fn half_close(&self) {
+        self.shared.step(|shard, now| shard.stack.shut_down(now, self.handle));
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.read_or_wait(context, buffer)
+    }
+}
+
+/// As with std's stream: one task may read while another writes. Two that read at once lose each other's wake-up.
+impl AsyncRead for &TcpStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.read_or_wait(context, buffer)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.write_or_wait(context, data)
+    }
+
     /// Does nothing: what is written leaves by itself. [`finish`](TcpStream::finish) waits until it has arrived.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -190,7 +212,23 @@ impl AsyncWrite for TcpStream {
 
     /// Half-close: our FIN follows what was written. Does not wait for it to arrive.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shared.step(|shard, now| shard.stack.shut_down(now, self.handle));
+        self.half_close();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// As with std's stream: one task may write while another reads.
+impl AsyncWrite for &TcpStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.write_or_wait(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half_close();
         Poll::Ready(Ok(()))
     }
 }

@@ -1,12 +1,12 @@
 //! Which acknowledgments are owed, and which replies are held back (3.39).
 
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
-/// Replies to out-of-window segments without data: at most one in this time.
-const OUT_OF_WINDOW: Duration = Duration::from_millis(500);
-/// Challenge ACKs: this many in [`CHALLENGE_PERIOD`] (RFC 5961 section 7).
+/// Replies to out-of-window segments without data: at most one in this many milliseconds.
+const OUT_OF_WINDOW: u32 = 500;
+/// Challenge ACKs: this many in so many milliseconds (RFC 5961 section 7).
 const CHALLENGES: u8 = 10;
-const CHALLENGE_PERIOD: Duration = Duration::from_secs(5);
+const CHALLENGE_PERIOD: u32 = 5000;
 /// Duplicate acknowledgments that may wait for the device.
 const DUPLICATES: u8 = 64;
 
@@ -17,18 +17,18 @@ pub(crate) struct Ack {
     /// Bare acknowledgments, one for each segment out of order, which a sender without SACK counts (RFC 5681 section 3.2).
     duplicates: u8,
     challenges: u8,
-    challenged_since: Instant,
-    replied: Instant,
-}
-
-impl Default for Ack {
-    fn default() -> Self {
-        let never = Instant::NEVER;
-        Self { owed: false, duplicates: 0, challenges: 0, challenged_since: never, replied: never }
-    }
+    /// Milliseconds modulo 2^32, as below: a reply held back by mistake every 49 days is no loss.
+    challenged_since: u32,
+    replied: u32,
 }
 
 impl Ack {
+    pub(crate) fn new(now: Instant) -> Self {
+        let now = now.as_wrapping_millis();
+        let replied = now.wrapping_sub(OUT_OF_WINDOW);
+        Self { owed: false, duplicates: 0, challenges: 0, challenged_since: now, replied }
+    }
+
     /// The next segment that leaves shall acknowledge; if none does in this round, a bare one.
     pub(crate) fn owe(&mut self) {
         self.owed = true;
@@ -42,8 +42,9 @@ impl Ack {
     /// A segment lay outside the window; `empty` where it took no sequence number. Only empty ones can start an
     /// endless exchange, so only they are held back.
     pub(crate) fn owe_out_of_window(&mut self, now: Instant, empty: bool) {
+        let now = now.as_wrapping_millis();
         if empty {
-            if self.replied != Instant::NEVER && now.since(self.replied) < OUT_OF_WINDOW {
+            if now.wrapping_sub(self.replied) < OUT_OF_WINDOW {
                 return;
             }
             self.replied = now;
@@ -53,7 +54,8 @@ impl Ack {
 
     /// A challenge (RFC 5961), if the budget allows one.
     pub(crate) fn owe_challenge(&mut self, now: Instant) {
-        if self.challenged_since == Instant::NEVER || now.since(self.challenged_since) >= CHALLENGE_PERIOD {
+        let now = now.as_wrapping_millis();
+        if now.wrapping_sub(self.challenged_since) >= CHALLENGE_PERIOD {
             self.challenged_since = now;
             self.challenges = 0;
         }
@@ -69,6 +71,11 @@ impl Ack {
         self.duplicates -= u8::from(one);
         self.owed &= !one;
         one
+    }
+
+    /// Whether anything is owed.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.owed || self.duplicates > 0
     }
 
     /// An acknowledgment leaves; whether one was owed.
@@ -87,7 +94,7 @@ mod tests {
 
     #[test]
     fn x_3_39_empty_segments_out_of_window_draw_two_replies_a_second() {
-        let mut ack = Ack::default();
+        let mut ack = Ack::new(Instant::ZERO);
         let replies = (0..1000).filter(|ms| {
             ack.owe_out_of_window(Instant::from_millis(*ms), true);
             taken(&mut ack)
@@ -97,7 +104,7 @@ mod tests {
 
     #[test]
     fn x_3_39_ten_challenges_in_five_seconds() {
-        let mut ack = Ack::default();
+        let mut ack = Ack::new(Instant::ZERO);
         let replies = (0..10_000).step_by(10).filter(|ms| {
             ack.owe_challenge(Instant::from_millis(*ms));
             taken(&mut ack)

@@ -297,7 +297,7 @@ impl<T> core::hash::Hash for Noted<T> {
 pub(crate) struct Ledger {
     pub(crate) spent: Spent,
     pub(crate) retransmissions: u32,
-    pub(crate) unread: u64,
+    pub(crate) unread: u32,
 }
 
 impl Ledger {

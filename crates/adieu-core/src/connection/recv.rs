@@ -74,7 +74,6 @@ impl Recv {
         }
     }
 
-
     pub(crate) fn next_seq(&self) -> Seq {
         self.next.on_wire(self.irs)
     }

@@ -31,13 +31,13 @@ impl Connection {
         }
         // AB-3: with our FIN acknowledged in CLOSING or LAST-ACK the connection is over; no such state is ever visible.
         debug_assert!(!matches!(self.state(), State::TimeWait | State::Closed));
-        self.farewell = Some(self.reset_seq());
+        self.farewell = true;
         self.end(now, why);
         self.check();
     }
 
     /// SND.NXT; where the peer has shrunk its window to the left of that, the last number it would look at (AB-6).
-    fn reset_seq(&self) -> Seq {
+    pub(super) fn reset_seq(&self) -> Seq {
         let edge = self.send.una() + u64::from(self.send.window().max(1) - 1);
         self.send.next().min(edge).on_wire(self.send.iss())
     }

@@ -1,6 +1,5 @@
 //! What we send: the window, the queue, and what is in flight. SYN and FIN are octets of the stream like any other.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
@@ -20,8 +19,7 @@ pub(crate) struct Send {
     /// Where our FIN lies; fixed by `shut_down` (FB-1), [`Offset::NONE`] before.
     fin: Offset,
     queue: ByteQueue,
-    /// `Some` while anything is in flight.
-    flight: Option<Box<Flight>>,
+    flight: Flight,
     iss: Seq,
     wl1: Seq,
     wl2: Seq,
@@ -35,9 +33,9 @@ pub(crate) struct Send {
 struct Flight {
     runs: VecDeque<Run>,
     /// Octets in runs that count as lost.
-    lost: u64,
+    lost: u32,
     /// Octets that duplicate acknowledgments say have left the network (RFC 6582's inflated window, the other way round).
-    departed: u64,
+    departed: u32,
 }
 
 /// One transmission, or what splitting has left of it.
@@ -51,8 +49,8 @@ struct Run {
 }
 
 impl Run {
-    fn len(&self) -> u64 {
-        self.end.since(self.start)
+    fn len(&self) -> u32 {
+        length(self.end.since(self.start))
     }
 }
 
@@ -73,7 +71,7 @@ impl Send {
             next: Offset::DATA,
             fin: Offset::NONE,
             queue: ByteQueue::default(),
-            flight: None,
+            flight: Flight::default(),
             iss,
             wl1: segment.seq,
             wl2: segment.ack,
@@ -153,6 +151,11 @@ impl Send {
         self.una.min(self.data_end()).since(Offset::DATA)
     }
 
+    /// Whether something is to be sent as soon as the windows allow.
+    pub(crate) fn has_more(&self) -> bool {
+        self.next < self.stream_end() || self.flight.lost > 0
+    }
+
     /// Whether data or FIN are still to be sent or acknowledged.
     pub(crate) fn is_pending(&self) -> bool {
         self.una < self.stream_end()
@@ -170,8 +173,7 @@ impl Send {
 
     /// Sequence numbers that are, as far as we know, still in the network.
     fn in_network(&self) -> u64 {
-        let gone = self.flight.as_ref().map_or(0, |flight| flight.lost + flight.departed);
-        self.outstanding().saturating_sub(gone)
+        self.outstanding().saturating_sub(u64::from(self.flight.lost) + u64::from(self.flight.departed))
     }
 
     // ---- acknowledgments ---------------------------------------------------------------------------------------
@@ -182,9 +184,9 @@ impl Send {
         self.una = ack;
         let data = ack.min(self.data_end()).since(Offset::DATA);
         self.queue.consume(data.saturating_sub(self.queue.start()));
-        let round_trip = self.flight.as_mut().and_then(|flight| flight.on_ack(now, ack));
+        let round_trip = self.flight.on_ack(now, ack);
         if self.una == self.next {
-            self.flight = None;
+            self.flight = Flight::default();
         }
         Acked { octets, round_trip }
     }
@@ -208,12 +210,10 @@ impl Send {
 
     /// Everything in flight counts as lost: the retransmission timer fired, or the window was closed to it.
     pub(crate) fn lose_all(&mut self) {
-        let outstanding = self.outstanding();
-        if let Some(flight) = &mut self.flight {
-            flight.runs.iter_mut().for_each(|run| run.lost = true);
-            flight.lost = outstanding;
-            flight.departed = 0;
-        }
+        let outstanding = length(self.outstanding());
+        self.flight.runs.iter_mut().for_each(|run| run.lost = true);
+        self.flight.lost = outstanding;
+        self.flight.departed = 0;
     }
 
     /// The first segment in flight counts as lost.
@@ -221,36 +221,28 @@ impl Send {
         let end = self.una + u64::from(self.mss);
         // A FIN that rode on a full segment stays with it.
         let end = if end == self.fin { end + 1 } else { end };
-        if let Some(flight) = &mut self.flight {
-            flight.split_front(end);
-            if let Some(front) = flight.runs.front_mut().filter(|run| !run.lost) {
-                front.lost = true;
-                flight.lost += front.len();
-            }
+        self.flight.split_front(end);
+        if let Some(front) = self.flight.runs.front_mut().filter(|run| !run.lost) {
+            front.lost = true;
+            self.flight.lost += front.len();
         }
     }
 
     /// A duplicate acknowledgment in recovery: one segment has left the network.
-    pub(crate) fn one_departed(&mut self, segments: u64) {
-        let n = segments * u64::from(self.mss);
-        if let Some(flight) = &mut self.flight {
-            flight.departed += n;
-        }
+    pub(crate) fn departed(&mut self, segments: u32) {
+        self.flight.departed = self.flight.departed.saturating_add(segments * u32::from(self.mss));
     }
 
     /// A partial acknowledgment of `acked` octets deflates what duplicates had inflated (RFC 6582 section 3.2, step 3).
     pub(crate) fn deflate(&mut self, acked: u64) {
-        let mss = u64::from(self.mss);
-        if let Some(flight) = &mut self.flight {
-            flight.departed = flight.departed.saturating_sub(acked) + if acked >= mss { mss } else { 0 };
-        }
+        let (mss, acked) = (u32::from(self.mss), length(acked));
+        let departed = self.flight.departed.saturating_sub(acked);
+        self.flight.departed = departed + if acked >= mss { mss } else { 0 };
     }
 
     /// Recovery is over.
     pub(crate) fn recovered(&mut self) {
-        if let Some(flight) = &mut self.flight {
-            flight.departed = 0;
-        }
+        self.flight.departed = 0;
     }
 
     // ---- transmission ------------------------------------------------------------------------------------------
@@ -266,8 +258,10 @@ impl Send {
     }
 
     fn lost_range(&self, room: u64, most: u64) -> Option<Range<Offset>> {
-        let flight = self.flight.as_ref().filter(|flight| flight.lost > 0)?;
-        let run = flight.runs.iter().find(|run| run.lost)?;
+        if self.flight.lost == 0 {
+            return None;
+        }
+        let run = self.flight.runs.iter().find(|run| run.lost)?;
         // The front goes out whatever the congestion window says: on it everything else waits (RFC 5681 section 3.2).
         let front = run.start == self.una;
         let room = if front { room.max(u64::from(self.mss)) } else { room };
@@ -310,13 +304,12 @@ impl Send {
 
     /// `range` has been given to the device at `now`; whether any of it had been sent before.
     pub(crate) fn sent(&mut self, now: Instant, range: &Range<Offset>, probe: bool) -> bool {
-        let flight = self.flight.get_or_insert_default();
         if range.start < self.next {
-            flight.resent(now, range);
+            self.flight.resent(now, range);
             return true;
         }
         self.next = range.end;
-        flight.runs.push_back(Run { start: range.start, end: range.end, sent: now, lost: false, resent: probe });
+        self.flight.runs.push_back(Run { start: range.start, end: range.end, sent: now, lost: false, resent: probe });
         false
     }
 
@@ -339,25 +332,27 @@ impl Send {
     /// Forgets everything that was to be sent.
     pub(crate) fn drop_all(&mut self) {
         self.queue.clear();
-        self.flight = None;
+        self.flight = Flight::default();
     }
 
     /// Runs lie end to end from `una` to `next`, and the lost ones add up.
     #[cfg(debug_assertions)]
     pub(crate) fn check(&self) {
         debug_assert!(self.una <= self.next && self.next <= self.stream_end(), "{self:?}");
-        let Some(flight) = &self.flight else {
-            return debug_assert_eq!(self.una, self.next);
-        };
         let mut at = self.una;
-        for run in &flight.runs {
+        for run in &self.flight.runs {
             debug_assert!(run.start == at && run.end > at, "{self:?}");
             at = run.end;
         }
         debug_assert_eq!(at, self.next);
-        let lost: u64 = flight.runs.iter().filter(|run| run.lost).map(Run::len).sum();
-        debug_assert_eq!(lost, flight.lost);
+        let lost: u32 = self.flight.runs.iter().filter(|run| run.lost).map(Run::len).sum();
+        debug_assert_eq!(lost, self.flight.lost);
     }
+}
+
+/// A length within a window: below 2^30 (RFC 7323 section 2.3).
+fn length(octets: u64) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
 }
 
 impl Flight {
@@ -372,7 +367,7 @@ impl Flight {
             newest = Some(front.sent);
             let gone = front.end.min(ack).since(front.start);
             if front.lost {
-                self.lost -= gone;
+                self.lost -= length(gone);
             }
             if front.end > ack {
                 front.start = ack;
@@ -401,7 +396,7 @@ impl Flight {
         let run = &mut self.runs[at];
         let rest = Run { start: range.end, ..*run };
         if run.lost {
-            self.lost -= range.end.min(run.end).since(run.start);
+            self.lost -= length(range.end.min(run.end).since(run.start));
         }
         *run = Run { end: range.end.min(run.end), sent: now, lost: false, resent: true, ..*run };
         if rest.start < rest.end {

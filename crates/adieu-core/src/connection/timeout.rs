@@ -3,7 +3,7 @@
 use super::close::State;
 use super::ending::{Ending, Phase};
 use super::timers::Timer;
-use super::{Connection, Now, Recovery};
+use super::{Connection, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
 
 impl Connection {
@@ -27,13 +27,13 @@ impl Connection {
 
     /// RFC 6298 section 5.4 to 5.6; RFC 9293 section 3.8.3.
     fn retransmission_due(&mut self, now: Now<'_>) {
-        if self.out_of_patience(now, self.patience.tries) {
+        if self.out_of_patience(now, self.trouble.tries) {
             return self.give_up_with_reset(now, Phase::Retransmission);
         }
-        self.congestion.on_timeout(self.send.outstanding(), self.patience.tries == 0);
-        self.patience.tries = self.patience.tries.saturating_add(1);
+        self.congestion.on_timeout(self.send.outstanding(), self.trouble.tries == 0);
+        self.trouble.tries = self.trouble.tries.saturating_add(1);
         self.rtt.back_off();
-        self.recovery = Recovery { until: self.send.next(), duplicates: 0, active: false };
+        self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: false, ..self.trouble };
         self.send.lose_all();
         self.timers.arm(Timer::Retransmit, now.time + self.rtt.rto(now.config));
     }
@@ -42,16 +42,16 @@ impl Connection {
     fn probe_due(&mut self, now: Now<'_>) {
         // An answered probe shows that the peer lives; an orphan's patience ends all the same (ZW-4, ZW-5, ZW-6).
         let orphan_done = self.is_detached()
-            && (self.patience.probes >= now.config.orphan_retries
-                || now.time.since(self.patience.since) >= ORPHAN_PATIENCE);
+            && (self.trouble.probes >= now.config.orphan_retries
+                || now.time.since(self.trouble.since) >= ORPHAN_PATIENCE);
         if orphan_done {
             return self.give_up_with_reset(now, Phase::ZeroWindow);
         }
-        if self.out_of_patience(now, self.patience.tries) {
+        if self.out_of_patience(now, self.trouble.tries) {
             return self.give_up_with_reset(now, Phase::Retransmission);
         }
-        self.patience.tries = self.patience.tries.saturating_add(1);
-        self.patience.probes = self.patience.probes.saturating_add(1);
+        self.trouble.tries = self.trouble.tries.saturating_add(1);
+        self.trouble.probes = self.trouble.probes.saturating_add(1);
         self.rtt.back_off();
         self.probe_due = true;
         self.timers.arm(Timer::Persist, now.time + self.rtt.rto(now.config));
@@ -59,7 +59,7 @@ impl Connection {
 
     /// R2 (MUST-20), and the shorter one of orphans (OR-2).
     fn out_of_patience(&self, now: Now<'_>, tries: u8) -> bool {
-        let waited = now.time.since(self.patience.since);
+        let waited = now.time.since(self.trouble.since);
         let orphan = self.is_detached() && tries >= now.config.orphan_retries && waited >= ORPHAN_PATIENCE;
         orphan || tries >= now.config.retries
     }

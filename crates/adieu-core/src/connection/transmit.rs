@@ -29,8 +29,8 @@ impl Connection {
     /// The next segment, until there is none. Sending never changes the state's name, and always succeeds: what the
     /// device loses is a lost segment.
     pub fn poll_transmit(&mut self, now: Now<'_>) -> Option<Transmit> {
-        if let Some(seq) = self.farewell.take() {
-            return Some(self.reset(seq));
+        if core::mem::take(&mut self.farewell) {
+            return Some(self.reset());
         }
         if self.ended.is_some() {
             return None;
@@ -50,12 +50,17 @@ impl Connection {
         self.ack.take().then(|| self.bare_ack())
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) is worth another call.
+    pub(crate) fn has_more(&self) -> bool {
+        self.ended.is_none() && (self.ack.is_owed() || self.send.has_more()) || self.farewell
+    }
+
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
         let had_outstanding = self.send.outstanding() > 0;
         if self.send.sent(now.time, range, probe) {
             self.ledger.note(|ledger| ledger.retransmissions = ledger.retransmissions.saturating_add(1));
         } else if !had_outstanding && !probe {
-            self.patience.since = now.time;
+            self.trouble.since = now.time;
         }
         let fin = range.end > self.send.fin();
         if fin {
@@ -81,8 +86,8 @@ impl Connection {
     }
 
     /// With an acknowledgment, which the RFC allows and stateful devices on the way like (AB-2); window 0 (RS-6).
-    fn reset(&mut self, seq: Seq) -> Transmit {
-        let header = Header { control: Control::Rst, window: 0, ..self.header(seq) };
+    fn reset(&mut self) -> Transmit {
+        let header = Header { control: Control::Rst, window: 0, ..self.header(self.reset_seq()) };
         Transmit { header, data: 0..0, segment_size: 0 }
     }
 

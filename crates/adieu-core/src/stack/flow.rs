@@ -43,15 +43,27 @@ impl Flow {
         SocketAddr::new(self.remote_address, self.remote_port)
     }
 
-    /// Gives all of it to a keyed hash.
+    /// Gives all of it to a keyed hash, in one piece.
     pub(crate) fn feed(&self, hasher: &mut impl Hasher) {
-        for address in [self.local_address, self.remote_address] {
-            match address {
-                IpAddr::V4(v4) => hasher.write_u32(v4.to_bits()),
-                IpAddr::V6(v6) => hasher.write_u128(v6.to_bits()),
+        let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
+        match (self.local_address, self.remote_address) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                let mut bytes = [0; 12];
+                bytes[..4].copy_from_slice(&local.octets());
+                bytes[4..8].copy_from_slice(&remote.octets());
+                bytes[8..].copy_from_slice(&ports.to_be_bytes());
+                hasher.write(&bytes);
+            }
+            (local, remote) => {
+                for address in [local, remote] {
+                    match address {
+                        IpAddr::V4(v4) => hasher.write(&v4.octets()),
+                        IpAddr::V6(v6) => hasher.write(&v6.octets()),
+                    }
+                }
+                hasher.write_u32(ports);
             }
         }
-        hasher.write_u32(u32::from(self.local_port) << 16 | u32::from(self.remote_port));
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Index {
 }
 
 const TABLES: usize = 64;
+/// An empty table of this size keeps its memory.
+const KEPT: usize = 14;
 
 impl Index {
     pub(crate) fn new() -> Self {
@@ -78,7 +80,7 @@ impl Index {
         if let Ok(entry) = table.find_entry(hash, |tag| *tag == old) {
             entry.remove();
         }
-        if table.is_empty() {
+        if table.is_empty() && table.capacity() > KEPT {
             *table = HashTable::new();
         }
     }

@@ -2,7 +2,8 @@
 
 use etherparse::IpNumber;
 
-use super::{At, Owner, Slot, Stack, Tag, index::Stage, mark_due};
+use super::index::{Stage, Tag};
+use super::{At, Owner, Slot, Stack};
 use crate::connection::{Connection, Now};
 use crate::opening::{Opening, Pending, Verdict};
 use crate::reset;
@@ -158,7 +159,8 @@ impl Stack {
     /// The opening becomes a connection, in the same place of the index; then the connection reads the segment.
     fn establish(&mut self, number: u32, segment: &Segment<'_>) {
         let Some(slot) = self.openings.get(number) else { return };
-        let (flow, owner, pending, passive) = (slot.flow, slot.owner, slot.is.pending(), slot.is.is_passive());
+        let (flow, hash, owner) = (slot.flow, slot.hash, slot.owner);
+        let (pending, passive) = (slot.is.pending(), slot.is.is_passive());
         if let Owner::Listener(listener) = owner
             && !self.listeners.has_room(listener, &self.config)
         {
@@ -175,9 +177,8 @@ impl Stack {
             Pending::ShutDown => connection.shut_down(now),
             Pending::Close => connection.close(now),
         }
-        let slot = Slot { is: connection, flow, owner, scheduled: Instant::NEVER, due: false, indexed: true };
+        let slot = Slot { is: connection, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
         let Some(new) = self.connections.insert(slot) else { return };
-        let hash = self.secrets.index_hash(&flow);
         self.index.replace(hash, Tag::new(Stage::Opening, number), Tag::new(Stage::Connection, new));
         if let Some(slot) = self.openings.get_mut(number) {
             slot.indexed = false;
@@ -193,12 +194,5 @@ impl Stack {
             Owner::Nobody => {}
         }
         self.after_connection(new);
-    }
-
-    /// Marks a connection due; for callers that changed it by other ways.
-    pub(super) fn connection_due(&mut self, number: u32) {
-        if let Some(slot) = self.connections.get_mut(number) {
-            mark_due(&mut self.due, &mut slot.due, Tag::new(Stage::Connection, number));
-        }
     }
 }

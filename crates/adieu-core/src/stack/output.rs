@@ -95,9 +95,11 @@ impl Stack {
 
     /// There may be more, after the others' turn; and what was sent may be waited for.
     fn after_transmit(&mut self, number: u32) {
-        self.connection_due(number);
         if let Some(slot) = self.connections.get_mut(number) {
             let tag = Tag::new(Stage::Connection, number);
+            if slot.is.has_more() {
+                super::mark_due(&mut self.due, &mut slot.due, tag);
+            }
             super::schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
         }
     }

@@ -10,7 +10,7 @@ pub(crate) struct Slab<T> {
     len: usize,
 }
 
-const CHUNK: usize = 1024;
+const CHUNK: usize = 64;
 
 impl<T> Slab<T> {
     /// Numbers stay below this.
@@ -63,10 +63,9 @@ impl<T> Slab<T> {
         let value = self.place(number)?.take()?;
         self.len -= 1;
         self.free.push(number);
-        if self.len == 0 {
-            // Nothing left: give the memory back.
-            self.chunks = Vec::new();
-            self.free = Vec::new();
+        if self.len == 0 && self.chunks.len() > 1 {
+            // Nothing left: give the memory back, but for a little that the next one would ask for again.
+            *self = Self::new();
         }
         Some(value)
     }
@@ -96,5 +95,10 @@ mod tests {
             slab.remove(number);
         }
         assert_eq!((slab.len(), slab.chunks.capacity(), slab.free.capacity()), (0, 0, 0));
+        for _ in 0..1000 {
+            let number = slab.insert(1).unwrap();
+            slab.remove(number);
+        }
+        assert!(slab.chunks.len() == 1 && slab.free.len() == 1);
     }
 }

@@ -18,8 +18,8 @@ impl Checksum {
         Self { sum: 0, odd: false, add }
     }
 
-    /// Adds one big-endian word.
-    pub fn word(&mut self, word: u16) {
+    /// Adds one big-endian word, of 16 or 32 bits.
+    pub fn word(&mut self, word: u32) {
         self.sum += u64::from(word);
     }
 
@@ -49,28 +49,31 @@ pub fn fold(mut sum: u64) -> u16 {
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-/// The portable [`SumFn`]: 32-bit words in independent lanes, so that a compiler can use wide registers.
+/// The portable [`SumFn`]: 64-bit words with the carries counted apart, in lanes that do not wait for each other.
 pub fn sum(bytes: &[u8]) -> u16 {
-    let mut lanes = [0u64; 8];
-    let mut blocks = bytes.chunks_exact(32);
-    for block in &mut blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane += u64::from(u32::from_ne_bytes(*word));
-        }
-    }
-    let mut total: u64 = 0;
-    for lane in lanes {
-        total += u64::from(fold(lane));
-    }
-    let mut words = blocks.remainder().chunks_exact(2);
-    for word in &mut words {
-        total += u64::from(u16::from_ne_bytes([word[0], word[1]]));
-    }
-    if let [last] = words.remainder() {
-        total += u64::from(u16::from_ne_bytes([*last, 0]));
-    }
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut total = if blocks.is_empty() { 0 } else { sum_blocks(blocks) };
+    let (words, last) = rest.as_chunks::<4>();
+    total += words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
+    let mut end = [0; 4];
+    end[..last.len()].copy_from_slice(last);
+    total += u64::from(u32::from_ne_bytes(end));
     // The sum commutes with byte order (RFC 1071 section 2 (B)): swap once, at the end.
     u16::from_be(fold(total))
+}
+
+fn sum_blocks(blocks: &[[u8; 32]]) -> u64 {
+    let (mut lanes, mut carries) = ([0u64; 4], [0u64; 4]);
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for ((lane, carry), word) in lanes.iter_mut().zip(&mut carries).zip(words) {
+            let (sum, carried) = lane.overflowing_add(u64::from_ne_bytes(*word));
+            *lane = sum;
+            *carry += u64::from(carried);
+        }
+    }
+    // 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1.
+    lanes.iter().zip(carries).map(|(lane, carry)| (lane >> 32) + (lane & 0xffff_ffff) + carry).sum()
 }
 
 #[cfg(test)]

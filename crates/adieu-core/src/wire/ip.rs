@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::ops::Deref;
 
 use bytes::Bytes;
-use etherparse::{IpNumber, Ipv4Header, Ipv4HeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice};
 
 use super::checksum::{Checksum, SumFn};
 
@@ -179,17 +179,13 @@ pub fn is_host(address: IpAddr) -> bool {
 /// Writes the IPv4 header of a packet with `body` bytes after it. Atomic datagrams: identification 0, do not fragment
 /// (RFC 6864 section 4.1). A super-segment's length counts as the device wants it: all of it, at most 65535.
 pub fn emit_ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
-    let mut header = Ipv4Header {
-        total_len: u16::try_from(IPV4_HEADER + body).unwrap_or(u16::MAX),
-        dont_fragment: true,
-        time_to_live: ttl,
-        protocol,
-        source: source.octets(),
-        destination: destination.octets(),
-        ..Ipv4Header::default()
-    };
-    header.header_checksum = header.calc_header_checksum();
-    out[..IPV4_HEADER].copy_from_slice(&header.to_bytes());
+    let [high, low] = u16::try_from(IPV4_HEADER + body).unwrap_or(u16::MAX).to_be_bytes();
+    let [out, ..] = out.as_chunks_mut::<IPV4_HEADER>().0 else { return };
+    *out = [0x45, 0, high, low, 0, 0, 0x40, 0, ttl, protocol.0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    out[12..16].copy_from_slice(&source.octets());
+    out[16..].copy_from_slice(&destination.octets());
+    let checksum = !super::checksum::sum(out);
+    out[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// The sum of the pseudo-header (RFC 9293 section 3.1), to which header and data are added.
@@ -197,27 +193,20 @@ pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: IpNumber, le
     let mut sum = Checksum::new(add);
     for address in [source, destination] {
         match address {
-            IpAddr::V4(v4) => words(&mut sum, &v4.octets()),
-            IpAddr::V6(v6) => words(&mut sum, &v6.octets()),
+            IpAddr::V4(v4) => sum.word(v4.to_bits()),
+            IpAddr::V6(v6) => v6.segments().iter().for_each(|word| sum.word(u32::from(*word))),
         }
     }
-    sum.word(u16::from(protocol.0));
-    // A length above 16 bits only comes with a 32-bit field (IPv6); its halves are two words.
-    sum.word(u16::try_from(length >> 16).unwrap_or(0));
-    sum.word(u16::try_from(length & 0xffff).unwrap_or(0));
+    sum.word(u32::from(protocol.0));
+    sum.word(u32::try_from(length).unwrap_or(u32::MAX));
     sum
-}
-
-fn words(sum: &mut Checksum, octets: &[u8]) {
-    for word in octets.as_chunks::<2>().0 {
-        sum.word(u16::from_be_bytes(*word));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec;
+    use etherparse::Ipv4Header;
 
     fn packet(body: &[u8]) -> alloc::vec::Vec<u8> {
         let mut bytes = vec![0; IPV4_HEADER + body.len()];
@@ -232,6 +221,17 @@ mod tests {
         let datagram = Datagram::parse(&bytes).unwrap();
         assert_eq!((datagram.body, datagram.protocol), (&b"body"[..], TCP));
         assert_eq!(datagram.source, IpAddr::from([10, 0, 0, 1]));
+    }
+
+    #[test]
+    fn the_header_is_what_etherparse_would_write() {
+        let mut header = Ipv4Header { total_len: 1020, dont_fragment: true, time_to_live: 63, ..Ipv4Header::default() };
+        header.protocol = TCP;
+        (header.source, header.destination) = ([10, 0, 0, 1], [10, 200, 0, 2]);
+        header.header_checksum = header.calc_header_checksum();
+        let mut bytes = [0; IPV4_HEADER];
+        emit_ipv4([10, 0, 0, 1].into(), [10, 200, 0, 2].into(), TCP, 63, 1000, &mut bytes);
+        assert_eq!(bytes[..], header.to_bytes()[..]);
     }
 
     #[test]

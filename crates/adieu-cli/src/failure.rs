@@ -1,0 +1,29 @@
+//! Errors for people: one sentence on standard error, and exit code 2.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// What was asked for cannot be done: a mistake in the command, or something the machine lacks.
+#[derive(Debug)]
+pub struct Failure(String);
+
+/// Exit code of a check that failed, or a connection that did not end gracefully.
+pub const NOT_GRACEFUL: u8 = 1;
+const USAGE_OR_ENVIRONMENT: u8 = 2;
+
+impl Failure {
+    pub fn usage(sentence: impl Display) -> Self {
+        Self(sentence.to_string())
+    }
+
+    pub fn report(&self) -> ExitCode {
+        anstream::eprintln!("adieu: {}", self.0);
+        ExitCode::from(USAGE_OR_ENVIRONMENT)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,136 @@
+//! Ways into every state. No data in either direction: our FIN lies at 1, and so does the peer's.
+
+use adieu_core::{Config, Instant, State};
+
+use super::{MSS, Script, config, seg};
+
+pub(crate) const SYNCHRONIZED: [State; 6] =
+    [State::Established, State::FinWait1, State::FinWait2, State::CloseWait, State::Closing, State::LastAck];
+
+impl Script {
+    /// The peer's SYN has come to a listener; the SYN-ACK has left.
+    pub(crate) fn syn_received(config: Config) -> Self {
+        Self::with(config, 7_000_000, Instant::from_secs(1000)).into_syn_received()
+    }
+
+    pub(crate) fn into_syn_received(mut self) -> Self {
+        self.listen();
+        self.send(seg().syn().mss(u16::try_from(MSS).unwrap_or(0)));
+        self.learn_iss();
+        self
+    }
+
+    /// From the SYN or SYN-ACK that waits to be looked at.
+    pub(crate) fn learn_iss(&mut self) {
+        let seen = self.take_one();
+        assert!(seen.flags.has(adieu_core::wire::Flags::SYN), "{seen:?}");
+        self.iss = seen.raw.0;
+    }
+
+    pub(crate) fn established_passive() -> Self {
+        Self::established_with(config())
+    }
+
+    pub(crate) fn established_with(config: Config) -> Self {
+        Self::syn_received(config).into_established()
+    }
+
+    /// From SYN-RECEIVED on; the handle is accepted.
+    pub(crate) fn into_established(mut self) -> Self {
+        self.send(seg().seq(1).ack(1));
+        self.expect_nothing();
+        assert!(self.accept());
+        assert_eq!(self.state(), State::Established);
+        self
+    }
+
+    pub(crate) fn syn_sent(config: Config) -> Self {
+        Self::with(config, 7_000_000, Instant::from_secs(1000)).into_syn_sent()
+    }
+
+    pub(crate) fn into_syn_sent(mut self) -> Self {
+        self.connect();
+        self.learn_iss();
+        assert_eq!(self.state(), State::SynSent);
+        self
+    }
+
+    pub(crate) fn established_active() -> Self {
+        Self::syn_sent(config()).into_established_active()
+    }
+
+    pub(crate) fn into_established_active(mut self) -> Self {
+        self.send(seg().syn().ack(1).mss(u16::try_from(MSS).unwrap_or(0)));
+        self.expect_only(seg().seq(1).ack(1));
+        assert_eq!(self.state(), State::Established);
+        self
+    }
+
+    /// SYN-RECEIVED after both SYNs have crossed.
+    pub(crate) fn syn_received_active() -> Self {
+        let mut s = Self::syn_sent(config());
+        s.send(seg().syn().mss(u16::try_from(MSS).unwrap_or(0)));
+        s.expect_only(seg().syn().ack(1));
+        assert_eq!(s.state(), State::SynReceived);
+        s
+    }
+
+    /// A connection in one of the states from ESTABLISHED on.
+    pub(crate) fn in_state(state: State) -> Self {
+        Self::established_passive().into_state(state)
+    }
+
+    /// From ESTABLISHED to another state, without data.
+    pub(crate) fn into_state(mut self, state: State) -> Self {
+        match state {
+            State::Established => {}
+            State::FinWait1 => {
+                self.shut_down();
+                self.expect_only(seg().seq(1).ack(1).fin());
+            }
+            State::FinWait2 => {
+                self = self.into_state(State::FinWait1);
+                self.send(seg().seq(1).ack(2));
+                self.expect_nothing();
+            }
+            State::CloseWait => {
+                self.send(seg().seq(1).ack(1).fin());
+                self.expect_only(seg().seq(1).ack(2));
+            }
+            State::Closing => {
+                self = self.into_state(State::FinWait1);
+                self.send(seg().seq(1).ack(1).fin());
+                self.expect_only(seg().seq(2).ack(2));
+            }
+            State::LastAck => {
+                self = self.into_state(State::CloseWait);
+                self.shut_down();
+                self.expect_only(seg().seq(1).ack(2).fin());
+            }
+            State::TimeWait => {
+                self = self.into_state(State::FinWait2);
+                self.send(seg().seq(1).ack(2).fin());
+                self.expect_only(seg().seq(2).ack(2));
+            }
+            other => panic!("no way from ESTABLISHED to {other}"),
+        }
+        assert_eq!(self.state(), state);
+        self
+    }
+}
+
+/// SND.NXT in a state reached by [`Script::in_state`].
+pub(crate) fn snd_nxt(state: State) -> i32 {
+    match state {
+        State::Established | State::CloseWait => 1,
+        _ => 2,
+    }
+}
+
+/// RCV.NXT in a state reached by [`Script::in_state`].
+pub(crate) fn rcv_nxt(state: State) -> i32 {
+    match state {
+        State::Established | State::FinWait1 | State::FinWait2 => 1,
+        _ => 2,
+    }
+}

@@ -108,8 +108,12 @@ impl ByteQueue {
     }
 
     fn release(&mut self) {
-        self.chunks = VecDeque::new();
-        self.tail = BytesMut::new();
+        if self.chunks.capacity() > 0 {
+            self.chunks = VecDeque::new();
+        }
+        if self.tail.capacity() > 0 {
+            self.tail = BytesMut::new();
+        }
     }
 
     /// Drops everything.
@@ -166,7 +170,7 @@ impl ByteQueue {
     }
 
     /// The bytes at `range`, shared, in pieces. The range must lie in the queue. Seals the tail if it is reached.
-    pub(crate) fn slices(&mut self, range: Range<u64>) -> SmallVec<[Bytes; 4]> {
+    pub(crate) fn slices(&mut self, range: Range<u64>) -> SmallVec<[Bytes; 1]> {
         if range.end > self.sealed_end() {
             self.seal();
         }

@@ -1,7 +1,5 @@
 //! Keys the caller hands in, and the numbers nobody outside can foresee that come of them.
 
-use core::hash::Hasher;
-
 use siphasher::sip::{SipHasher13, SipHasher24};
 
 use crate::seq::Seq;
@@ -27,24 +25,19 @@ impl Secrets {
     /// (RFC 9293 section 3.4.1: MUST-8, SHLD-1, MUST-9).
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers are modulo 2^32")]
     pub(crate) fn initial_seq(&self, flow: &Flow, now: Instant) -> Seq {
-        let mut hasher = SipHasher24::new_with_key(&self.isn);
-        flow.feed(&mut hasher);
+        let hash = flow.with_bytes(|bytes| SipHasher24::new_with_key(&self.isn).hash(bytes));
         let clock = now.as_nanos() / 4_000;
-        Seq((hasher.finish() as u32).wrapping_add(clock as u32))
+        Seq((hash as u32).wrapping_add(clock as u32))
     }
 
     /// Where in the index a flow lies.
     pub(crate) fn index_hash(&self, flow: &Flow) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.index);
-        flow.feed(&mut hasher);
-        hasher.finish()
+        flow.with_bytes(|bytes| SipHasher13::new_with_key(&self.index).hash(bytes))
     }
 
     /// Where the search for a local port begins, different for every destination (RFC 6056 section 3.3.3).
     pub(crate) fn port_offset(&self, flow: &Flow) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.ports);
-        flow.feed(&mut hasher);
-        hasher.finish()
+        flow.with_bytes(|bytes| SipHasher24::new_with_key(&self.ports).hash(bytes))
     }
 }
 

@@ -432,7 +432,7 @@ impl Stack {
 
     /// Fills the front of `out`; see [`Connection::read`].
     pub fn read(&mut self, now: Instant, handle: HandleId, out: &mut [u8]) -> Result<usize, ReadError> {
-        let read = self.with(now, handle, |connection, _| connection.read(out));
+        let read = self.reading(now, handle, |connection| connection.read(out));
         read.unwrap_or_else(|| {
             self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
         })
@@ -440,7 +440,7 @@ impl Stack {
 
     /// Takes up to `most` bytes without a copy; see [`Connection::read_chunk`].
     pub fn read_chunk(&mut self, now: Instant, handle: HandleId, most: usize) -> Result<Option<Bytes>, ReadError> {
-        let read = self.with(now, handle, |connection, _| connection.read_chunk(most));
+        let read = self.reading(now, handle, |connection| connection.read_chunk(most));
         read.unwrap_or_else(|| {
             self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
         })
@@ -617,6 +617,18 @@ impl Stack {
         Some(result)
     }
 
+    /// Reads from a handle's connection. All that can follow from it is a window to offer.
+    fn reading<R>(&mut self, now: Instant, handle: HandleId, f: impl FnOnce(&mut Connection) -> R) -> Option<R> {
+        self.advance(now);
+        let At::Connection(number) = self.handle(handle)?.at else { return None };
+        let slot = self.connections.get_mut(number)?;
+        let result = f(&mut slot.is);
+        if slot.is.has_more() {
+            mark_due(&mut self.due, &mut slot.due, Tag::new(Stage::Connection, number));
+        }
+        Some(result)
+    }
+
     fn add_opening(&mut self, flow: Flow, opening: Opening, owner: Owner) -> Option<u32> {
         let hash = self.secrets.index_hash(&flow);
         let slot = Slot { is: opening, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
@@ -655,7 +667,9 @@ impl Stack {
         }
         let tag = Tag::new(Stage::Connection, number);
         schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
-        mark_due(&mut self.due, &mut slot.due, tag);
+        if slot.is.has_more() {
+            mark_due(&mut self.due, &mut slot.due, tag);
+        }
     }
 
     /// An ended connection gives everything back: its flow, its timer, and its place once nobody asks for it any more.
@@ -676,7 +690,7 @@ impl Stack {
             }
         }
         if self.connections.get(number).is_some_and(|slot| slot.owner == Owner::Nobody) {
-            self.connections.remove(number);
+            self.connections.discard(number);
         }
     }
 
@@ -744,7 +758,7 @@ impl Stack {
 
     /// Takes an opening out of everything.
     fn drop_opening(&mut self, number: u32, reset: bool) {
-        let Some(mut slot) = self.openings.remove(number) else { return };
+        let Some(slot) = self.openings.get_mut(number) else { return };
         let tag = Tag::new(Stage::Opening, number);
         unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
         if slot.indexed {
@@ -753,8 +767,10 @@ impl Stack {
         if let Owner::Listener(listener) = slot.owner {
             self.listeners.opening_gone(listener);
         }
-        if reset {
-            self.reply(&slot.flow, &slot.is.reset());
+        let farewell = reset.then(|| (slot.flow, slot.is.reset()));
+        self.openings.discard(number);
+        if let Some((flow, reset)) = farewell {
+            self.reply(&flow, &reset);
         }
     }
 
@@ -840,7 +856,10 @@ fn mark_due(due: &mut VecDeque<Tag>, is_due: &mut bool, tag: Tag) {
 }
 
 fn notify(handles: &mut Slab<Handle>, notified: &mut VecDeque<HandleId>, number: u32, events: Events) {
-    let Some(handle) = handles.get_mut(number).filter(|_| !events.is_empty()) else { return };
+    if events.is_empty() {
+        return;
+    }
+    let Some(handle) = handles.get_mut(number) else { return };
     handle.events.add(events);
     if !core::mem::replace(&mut handle.notified, true) {
         notified.push_back(HandleId { number, generation: handle.generation });

@@ -4,7 +4,7 @@ mod script;
 
 use adieu_core::wire::Flags;
 use adieu_core::{Config, Order, Phase, State};
-use script::{Script, bytes, config, graceful, ms, secs, seg, timed_out};
+use script::{MSS, Script, bytes, config, graceful, ms, secs, seg, timed_out};
 
 /// Established; the peer's window is closed from the first ACK on.
 fn closed_window() -> Script {
@@ -33,7 +33,10 @@ fn zw_1_2_data_and_fin_wait_and_the_window_is_probed() {
     assert!(waits[0] >= ms(200) && waits[0] <= secs(1), "after one RTO: {waits:?}");
     assert!(waits.windows(2).all(|pair| pair[1] == (pair[0] * 2).min(secs(60))), "{waits:?}");
     s.send(seg().seq(1).ack(1).win(1000));
-    s.expect_only(seg().seq(1).ack(1).data(b"abc").fin());
+    let sent = s.take();
+    let data: Vec<u8> = sent.iter().flat_map(|seen| seen.data.clone()).collect();
+    assert_eq!((data.as_slice(), sent[0].seq), (&b"abc"[..], 1));
+    assert!(sent.last().unwrap().flags.has(Flags::FIN));
     s.send(seg().seq(1).ack(5));
     assert_eq!(s.state(), State::FinWait2);
     s.finish();
@@ -203,7 +206,7 @@ fn zw_9_the_ack_of_our_fin_counts_though_our_window_is_closed() {
 #[test]
 fn zw_10_a_lost_window_update_is_found_by_the_next_probe() {
     let mut s = closed_window();
-    s.write(&bytes(5000));
+    s.write(&bytes(500));
     s.shut_down();
     for _ in 0..5 {
         s.next_timer().unwrap();
@@ -215,11 +218,27 @@ fn zw_10_a_lost_window_update_is_found_by_the_next_probe() {
     assert!(waited <= secs(60));
     s.take();
     s.send(seg().seq(1).ack(2).win(20_000));
-    let sent = s.take();
-    assert_eq!(sent.iter().map(|seen| seen.data.len()).sum::<usize>(), 4999);
-    assert!(sent.last().unwrap().flags.has(Flags::FIN));
-    s.send(seg().seq(1).ack(5002));
+    s.expect_only(seg().seq(2).ack(1).data(&bytes(500)[1..]).fin());
+    s.send(seg().seq(1).ack(502));
     assert_eq!(s.state(), State::FinWait2);
+    s.finish();
+}
+
+/// ZW-2, RFC 5681 section 3.2: what answers a probe shows no loss, and does not cost the congestion window.
+#[test]
+fn zw_2_answers_to_probes_are_no_duplicate_acks() {
+    let mut s = closed_window();
+    let data = bytes(8 * MSS);
+    s.write(&data);
+    for _ in 0..5 {
+        s.next_timer().unwrap();
+        s.expect_only(seg().seq(1).ack(1).data(&data[..1]));
+        s.send(seg().seq(1).ack(1).win(0));
+        s.expect_nothing();
+    }
+    s.send(seg().seq(1).ack(1).win(65535));
+    let sent: usize = s.take().iter().map(|seen| seen.data.len()).sum();
+    assert_eq!(sent, data.len(), "the initial window is ten segments");
     s.finish();
 }
 

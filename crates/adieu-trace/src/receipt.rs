@@ -1,12 +1,12 @@
 //! A receipt in words.
 
-use adieu_core::{Closer, Ending, Order, Receipt, State};
+use adieu_core::{Closer, Duration, Ending, Order, Receipt, State};
 
 use crate::ink::{Ink, Line, Style};
 use crate::words::{bytes, clip, grouped, human, printable, wrap};
 
-/// A receipt as lines of "label  value": how the connection ended and who closed first, what became of the bytes of
-/// both directions, and how long it was in which state.
+/// A receipt as pairs of label and value: how the connection ended and who closed first, what became of the bytes
+/// of both directions, and how long it was in which state.
 pub fn receipt_lines(receipt: &Receipt) -> Vec<(String, String)> {
     let items = items(receipt).into_iter();
     items.map(|item| (item.label.name(), item.value)).collect()
@@ -21,10 +21,11 @@ pub fn receipt_block(title: &str, receipt: &Receipt, width: usize, style: Style)
     line.print(style, &mut out);
     let items = items(receipt);
     let labels = items.iter().map(|item| item.label.name().len()).max().unwrap_or(0);
-    if INDENT + labels + GAP + NARROWEST_VALUE <= width {
-        let columns = [INDENT + labels + GAP, width];
+    let begin = INDENT + labels + GAP;
+    if begin + NARROWEST_VALUE <= width {
+        let columns = [(begin, width - begin)];
         for item in &items {
-            print_row(&item.label, &[Some(item)], &columns, style, &mut out);
+            print_row(item.label, &[Some(item)], &columns, style, &mut out);
         }
     } else {
         for item in &items {
@@ -34,7 +35,7 @@ pub fn receipt_block(title: &str, receipt: &Receipt, width: usize, style: Style)
     out
 }
 
-/// Both ends' receipts beside each other, under their titles; one below the other where `width` is too small for that.
+/// Both ends' receipts beside each other under their titles, or one below the other where `width` is too small.
 pub fn receipts_side_by_side(left: (&str, &Receipt), right: (&str, &Receipt), width: usize, style: Style) -> String {
     let ends = [left, right];
     let items = ends.map(|(_, receipt)| items(receipt));
@@ -47,16 +48,16 @@ pub fn receipts_side_by_side(left: (&str, &Receipt), right: (&str, &Receipt), wi
     if value < NARROWEST_COLUMN {
         return ends.map(|(title, receipt)| receipt_block(title, receipt, width, style)).join("\n");
     }
-    let columns = [begin, begin + value + GAP, begin + 2 * value + 2 * GAP];
+    let columns = [(begin, value), (begin + value + GAP, value)];
     let mut out = String::new();
     let mut line = Line::new(width);
-    for ((title, _), column) in ends.into_iter().zip(columns) {
+    for ((title, _), (column, _)) in ends.into_iter().zip(columns) {
         line.write(column, &heading(title, value), Ink::Title);
     }
     line.print(style, &mut out);
     for label in labels {
         let row = items.each_ref().map(|items| items.iter().find(|item| item.label == label));
-        print_row(&label, &row, &columns, style, &mut out);
+        print_row(label, &row, &columns, style, &mut out);
     }
     out
 }
@@ -134,9 +135,18 @@ fn items(receipt: &Receipt) -> Vec<Item> {
         count(Label::Unread, *unread, *unread > 0),
         good(Label::Retransmissions, repeats),
     ];
-    items.extend(spent.iter().map(|(state, stay)| good(Label::In(state), human(stay))));
+    items.extend(spent.iter().filter_map(|(state, stay)| stayed(state, stay).map(|stay| good(Label::In(state), stay))));
     items.push(good(Label::InAll, human(spent.total())));
     items
+}
+
+/// What to say of a stay: no connection is CLOSED, and a receipt may be written when TIME-WAIT begins.
+fn stayed(state: State, stay: Duration) -> Option<String> {
+    match state {
+        State::Closed if stay.is_zero() => None,
+        State::TimeWait if stay.is_zero() => Some("from here on".into()),
+        _ => Some(human(stay)),
+    }
 }
 
 impl Item {
@@ -149,27 +159,23 @@ fn heading(title: &str, width: usize) -> String {
     clip(&printable(title, false), width, false)
 }
 
-/// A label, and a value in each column; `columns` says where they begin, and where the last one ends.
-fn print_row(label: &Label, values: &[Option<&Item>], columns: &[usize], style: Style, out: &mut String) {
-    let cells: Vec<(Vec<String>, Ink)> = values
-        .iter()
-        .zip(columns.windows(2))
-        .map(|(item, bounds)| {
-            // The gap after a column, but for the last one, which may end at the end of the line.
-            let gap = if bounds[1] == columns[columns.len() - 1] && columns.len() == 2 { 0 } else { GAP };
-            let width = bounds[1] - bounds[0] - gap;
-            item.map_or((vec!["-".into()], Ink::Faint), |item| (wrap(&item.value, width), item.ink()))
-        })
-        .collect();
-    let height = cells.iter().map(|(lines, _)| lines.len()).max().unwrap_or(0);
+/// A label, and a value in each column; a column has a beginning and a width.
+fn print_row(label: Label, values: &[Option<&Item>], columns: &[(usize, usize)], style: Style, out: &mut String) {
+    let fill = |(item, (begin, width)): (&Option<&Item>, &(usize, usize))| {
+        let (lines, ink) = item.map_or((vec!["-".into()], Ink::Faint), |item| (wrap(&item.value, *width), item.ink()));
+        (*begin, lines, ink)
+    };
+    let cells: Vec<(usize, Vec<String>, Ink)> = values.iter().zip(columns).map(fill).collect();
+    let width = columns.iter().map(|(begin, width)| begin + width).max().unwrap_or(0);
+    let height = cells.iter().map(|(_, lines, _)| lines.len()).max().unwrap_or(0);
     for row in 0..height {
-        let mut line = Line::new(columns[columns.len() - 1]);
+        let mut line = Line::new(width);
         if row == 0 {
             line.write(INDENT, &label.name(), Ink::Faint);
         }
-        for ((lines, ink), column) in cells.iter().zip(columns) {
+        for (begin, lines, ink) in &cells {
             if let Some(text) = lines.get(row) {
-                line.write(*column, text, *ink);
+                line.write(*begin, text, *ink);
             }
         }
         line.print(style, out);

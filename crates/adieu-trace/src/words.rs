@@ -44,8 +44,8 @@ fn long(seconds: u64) -> String {
     format!("{} {}{rest}", most.0, most.1)
 }
 
-/// A time since the beginning, exact to a microsecond below a second and to a millisecond from there on. Rounded down,
-/// so that a later time never looks earlier.
+/// A time since the beginning, exact to a microsecond below a second and to a millisecond from there on. Rounded
+/// down, so that a later time never looks earlier.
 pub(crate) fn stamp(since: Duration) -> String {
     let nanos = since.as_nanos();
     if nanos < 1_000_000_000 {

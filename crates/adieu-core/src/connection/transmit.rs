@@ -50,9 +50,10 @@ impl Connection {
         self.ack.take().then(|| self.bare_ack())
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) is worth another call.
+    /// Whether [`poll_transmit`](Self::poll_transmit) is worth a call: something waits, if only for a window.
     pub(crate) fn has_more(&self) -> bool {
-        self.ended.is_none() && (self.ack.is_owed() || self.send.has_more()) || self.farewell
+        let alive = self.ended.is_none() && (self.ack.is_owed() || self.probe_due || self.send.has_more());
+        alive || self.farewell
     }
 
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
@@ -103,7 +104,7 @@ impl Connection {
     }
 
     /// The data of a [`Transmit`], shared with the queue.
-    pub(crate) fn data(&mut self, transmit: &Transmit) -> smallvec::SmallVec<[bytes::Bytes; 4]> {
+    pub(crate) fn data(&mut self, transmit: &Transmit) -> smallvec::SmallVec<[bytes::Bytes; 1]> {
         self.send.queue().slices(transmit.data.clone())
     }
 

@@ -1,7 +1,6 @@
 //! The four numbers that name a connection.
 
 use core::fmt;
-use core::hash::Hasher;
 use core::net::{IpAddr, SocketAddr};
 
 /// Both ends of a connection, seen from ours.
@@ -43,25 +42,24 @@ impl Flow {
         SocketAddr::new(self.remote_address, self.remote_port)
     }
 
-    /// Gives all of it to a keyed hash, in one piece.
-    pub(crate) fn feed(&self, hasher: &mut impl Hasher) {
+    /// Gives all of it, as bytes in one piece, to a keyed hash.
+    pub(crate) fn with_bytes(&self, hash: impl FnOnce(&[u8]) -> u64) -> u64 {
         let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
         match (self.local_address, self.remote_address) {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
-                let mut bytes = [0; 12];
-                bytes[..4].copy_from_slice(&local.octets());
-                bytes[4..8].copy_from_slice(&remote.octets());
-                bytes[8..].copy_from_slice(&ports.to_be_bytes());
-                hasher.write(&bytes);
+                let words = [local.to_bits(), remote.to_bits(), ports].map(u32::to_ne_bytes);
+                hash(words.as_flattened())
             }
             (local, remote) => {
-                for address in [local, remote] {
-                    match address {
-                        IpAddr::V4(v4) => hasher.write(&v4.octets()),
-                        IpAddr::V6(v6) => hasher.write(&v6.octets()),
-                    }
-                }
-                hasher.write_u32(ports);
+                let octets = |address: IpAddr| match address {
+                    IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                    IpAddr::V6(v6) => v6.octets(),
+                };
+                let mut bytes = [0; 36];
+                bytes[..16].copy_from_slice(&octets(local));
+                bytes[16..32].copy_from_slice(&octets(remote));
+                bytes[32..].copy_from_slice(&ports.to_ne_bytes());
+                hash(&bytes)
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct Outgoing {
     /// IP header, TCP header, and data below 4 KiB.
     pub head: Vec<u8>,
     /// The rest of the data, shared with the send queue.
-    pub body: SmallVec<[Bytes; 4]>,
+    pub body: SmallVec<[Bytes; 1]>,
     /// Payload per segment on the wire; a packet with more is a super-segment, for a device that cuts it (TSO).
     /// 0 without data.
     pub segment_size: u16,
@@ -178,7 +178,7 @@ impl Stack {
     }
 
     /// Fills in the checksum.
-    fn seal(&self, flow: &Flow, mut head: Vec<u8>, body: SmallVec<[Bytes; 4]>, segment_size: u16) -> Outgoing {
+    fn seal(&self, flow: &Flow, mut head: Vec<u8>, body: SmallVec<[Bytes; 1]>, segment_size: u16) -> Outgoing {
         let checksum = if self.config.partial_checksums { Leaving::Partial } else { Leaving::Full };
         let length = head.len() - IPV4_HEADER + body.iter().map(Bytes::len).sum::<usize>();
         let mut sum = ip::pseudo_header(flow.local_address, flow.remote_address, TCP, length, self.sum);

@@ -58,16 +58,28 @@ impl<T> Slab<T> {
         self.place(number)?.as_mut()
     }
 
+    /// Drops the thing where it is and frees its place.
+    pub(crate) fn discard(&mut self, number: u32) {
+        if let Some(place) = self.place(number).filter(|place| place.is_some()) {
+            *place = None;
+            self.freed(number);
+        }
+    }
+
     /// Takes the thing out and frees its place.
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let value = self.place(number)?.take()?;
+        self.freed(number);
+        Some(value)
+    }
+
+    fn freed(&mut self, number: u32) {
         self.len -= 1;
         self.free.push(number);
         if self.len == 0 && self.chunks.len() > 1 {
             // Nothing left: give the memory back, but for a little that the next one would ask for again.
             *self = Self::new();
         }
-        Some(value)
     }
 
     /// Everything with its number, in the order of numbers.

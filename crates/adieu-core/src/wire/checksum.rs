@@ -49,15 +49,23 @@ pub fn fold(mut sum: u64) -> u16 {
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
+/// From this size on the lanes are worth their set-up.
+const WORTH: usize = 128;
+
 /// The portable [`SumFn`]: 64-bit words with the carries counted apart, in lanes that do not wait for each other.
 pub fn sum(bytes: &[u8]) -> u16 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
+    let (blocks, rest) = if bytes.len() < WORTH { (&[][..], bytes) } else { bytes.as_chunks::<32>() };
     let mut total = if blocks.is_empty() { 0 } else { sum_blocks(blocks) };
-    let (words, last) = rest.as_chunks::<4>();
-    total += words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
-    let mut end = [0; 4];
+    let (words, last) = rest.as_chunks::<8>();
+    let (mut lane, mut carries) = (0u64, 0);
+    for word in words {
+        let (sum, carried) = lane.overflowing_add(u64::from_ne_bytes(*word));
+        lane = sum;
+        carries += u64::from(carried);
+    }
+    let mut end = [0; 8];
     end[..last.len()].copy_from_slice(last);
-    total += u64::from(u32::from_ne_bytes(end));
+    total += halves(lane) + carries + halves(u64::from_ne_bytes(end));
     // The sum commutes with byte order (RFC 1071 section 2 (B)): swap once, at the end.
     u16::from_be(fold(total))
 }
@@ -72,8 +80,12 @@ fn sum_blocks(blocks: &[[u8; 32]]) -> u64 {
             *carry += u64::from(carried);
         }
     }
-    // 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1.
-    lanes.iter().zip(carries).map(|(lane, carry)| (lane >> 32) + (lane & 0xffff_ffff) + carry).sum()
+    lanes.into_iter().zip(carries).map(|(lane, carry)| halves(lane) + carry).sum()
+}
+
+/// 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1.
+fn halves(lane: u64) -> u64 {
+    (lane >> 32) + (lane & 0xffff_ffff)
 }
 
 #[cfg(test)]

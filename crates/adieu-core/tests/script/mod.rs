@@ -22,6 +22,8 @@ pub(crate) const US: [u8; 4] = [10, 0, 0, 1];
 pub(crate) const PEER: [u8; 4] = [10, 0, 0, 2];
 pub(crate) const OUR_PORT: u16 = 80;
 pub(crate) const PEER_PORT: u16 = 4000;
+/// When a script begins.
+pub(crate) const START: Instant = Instant::from_secs(1000);
 /// The stack's MSS, and the one the peer announces.
 pub(crate) const MSS: usize = 1460;
 
@@ -66,13 +68,13 @@ pub(crate) struct Script {
     pub(crate) handle: Option<HandleId>,
     pub(crate) listener: Option<ListenerId>,
     out: VecDeque<Seen>,
-    /// Sum of payload bytes that left, repeats included.
-    pub(crate) packets_out: usize,
+    /// Packets for other flows than the script's.
+    pub(crate) for_others: usize,
 }
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self::with(config(), 7_000_000, Instant::from_secs(1000))
+        Self::with(config(), 7_000_000, START)
     }
 
     pub(crate) fn with(config: Config, irs: u32, now: Instant) -> Self {
@@ -86,7 +88,7 @@ impl Script {
             handle: None,
             listener: None,
             out: VecDeque::new(),
-            packets_out: 0,
+            for_others: 0,
         }
     }
 
@@ -114,9 +116,10 @@ impl Script {
     pub(crate) fn poll(&mut self) {
         let mut budget = 10_000;
         while let Some(outgoing) = self.stack.poll_transmit(self.now) {
-            let seen = Seen::parse(&outgoing.to_vec(), &self.flow, self.iss, self.irs);
-            self.packets_out += 1;
-            self.out.push_back(seen);
+            match Seen::parse(&outgoing.to_vec(), &self.flow, self.iss, self.irs) {
+                Some(seen) => self.out.push_back(seen),
+                None => self.for_others += 1,
+            }
             budget -= 1;
             assert!(budget > 0, "the stack never stops sending");
         }

@@ -147,9 +147,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Reads a packet of the stack, and judges what must hold for every one of them.
+    /// Reads a packet of the stack, and judges what must hold for every one of them; `None` where it belongs to another
+    /// flow.
     #[track_caller]
-    pub(crate) fn parse(packet: &[u8], flow: &Flow, iss: Seq, irs: Seq) -> Self {
+    pub(crate) fn parse(packet: &[u8], flow: &Flow, iss: Seq, irs: Seq) -> Option<Self> {
         let datagram = Datagram::parse(packet).expect("a valid IPv4 header");
         assert_eq!((datagram.source, datagram.destination), (flow.local_address, flow.remote_address));
         assert_eq!(datagram.protocol, TCP);
@@ -157,10 +158,12 @@ impl Seen {
         sum.bytes(datagram.body);
         assert_eq!(sum.finish(), 0, "TCP checksum");
         let segment = Segment::parse(datagram.body, &Packet::new(packet)).expect("a whole TCP header");
-        assert_eq!((segment.source, segment.destination), (flow.local_port, flow.remote_port));
+        if (segment.source, segment.destination) != (flow.local_port, flow.remote_port) {
+            return None;
+        }
         let controls = [Flags::SYN, Flags::FIN, Flags::RST].into_iter().filter(|flag| segment.flags.has(*flag));
         assert!(controls.count() <= 1, "at most one of SYN, FIN, RST: {:?}", segment.flags);
-        Self {
+        Some(Self {
             seq: segment.seq.distance(iss),
             ack: segment.flags.has(Flags::ACK).then(|| segment.ack.distance(irs)),
             flags: segment.flags,
@@ -168,7 +171,7 @@ impl Seen {
             data: segment.payload.to_vec(),
             mss: segment.options.mss,
             raw: (segment.seq, segment.ack),
-        }
+        })
     }
 
     /// Same numbers, flags and data; PSH and window only where `wanted` names them.

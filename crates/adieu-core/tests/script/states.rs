@@ -1,8 +1,8 @@
 //! Ways into every state. No data in either direction: our FIN lies at 1, and so does the peer's.
 
-use adieu_core::{Config, Instant, State};
+use adieu_core::{Config, State};
 
-use super::{MSS, Script, config, seg};
+use super::{MSS, START, Script, config, seg};
 
 pub(crate) const SYNCHRONIZED: [State; 6] =
     [State::Established, State::FinWait1, State::FinWait2, State::CloseWait, State::Closing, State::LastAck];
@@ -10,7 +10,7 @@ pub(crate) const SYNCHRONIZED: [State; 6] =
 impl Script {
     /// The peer's SYN has come to a listener; the SYN-ACK has left.
     pub(crate) fn syn_received(config: Config) -> Self {
-        Self::with(config, 7_000_000, Instant::from_secs(1000)).into_syn_received()
+        Self::with(config, 7_000_000, START).into_syn_received()
     }
 
     pub(crate) fn into_syn_received(mut self) -> Self {
@@ -45,7 +45,7 @@ impl Script {
     }
 
     pub(crate) fn syn_sent(config: Config) -> Self {
-        Self::with(config, 7_000_000, Instant::from_secs(1000)).into_syn_sent()
+        Self::with(config, 7_000_000, START).into_syn_sent()
     }
 
     pub(crate) fn into_syn_sent(mut self) -> Self {

@@ -7,13 +7,19 @@ use crate::SegmentSeen;
 use crate::ink::Ink;
 
 /// What to write on the arrow of `segment`, from all that is known to the flags alone.
-pub(super) fn forms(segment: &SegmentSeen) -> [String; 4] {
+pub(super) fn forms(segment: &SegmentSeen) -> [String; 5] {
     let flags = segment.flags.to_string();
     let seq = format!(" seq={}", segment.seq);
     let ack = segment.ack.map_or(String::new(), |ack| format!(" ack={ack}"));
     let len = if segment.len == 0 { String::new() } else { format!(" len={}", segment.len) };
     let again = if segment.again { " again" } else { "" };
-    [format!("{flags}{seq}{ack}{len}{again}"), format!("{flags}{seq}{len}{again}"), format!("{flags}{again}"), flags]
+    [
+        format!("{flags}{seq}{ack}{len}{again}"),
+        format!("{flags}{seq}{len}{again}"),
+        format!("{flags}{seq}{again}"),
+        format!("{flags}{again}"),
+        flags,
+    ]
 }
 
 /// The colour of `segment`.

@@ -6,7 +6,7 @@ use super::label;
 use crate::words::{printable, stamp};
 use crate::{Side, Trace, What};
 
-/// The columns of a ladder, from left to right: times, a blank, notes, a blank, rail, wire, rail, a blank, notes.
+/// The columns of a ladder: times, a blank, notes, a blank, rail, wire, rail, a blank, notes.
 #[derive(Debug)]
 pub(super) struct Layout {
     /// Of a line.
@@ -49,7 +49,7 @@ impl Layout {
         if fits(wanted.time, two_more, 12) {
             return wanted.share(width, wanted.time, two_more, arrow.min(18), ascii);
         }
-        wanted.share(width, 0, [label::SHORT, names[1]], arrow.min(12), ascii)
+        wanted.share(width, 0, [label::SHORT, names[1]], arrow.min(13), ascii)
     }
 
     /// Where the rails are.
@@ -110,7 +110,7 @@ impl Wanted {
         *name = state.name().len().max(*name);
     }
 
-    /// Shares `width` out: first `notes`, then the wire up to `arrow`, then notes as wanted, then the wire again.
+    /// Shares `width` out: `notes`, then the wire up to `arrow`, then notes as wanted, then the wire again.
     fn share(&self, width: usize, time: usize, notes: [usize; 2], arrow: usize, ascii: bool) -> Layout {
         let times = if time == 0 { 0 } else { time + 1 };
         let mut rest = width.saturating_sub(times + RAILS + notes[0] + notes[1]);
@@ -124,7 +124,8 @@ impl Wanted {
         let notes = [notes[0] + left, notes[1] + right];
         let short = (0..2).any(|side| notes[side] < self.names[side]);
         // So that also the second of two segments has room for its label.
-        let turn = (wire / 6).min(wire.saturating_sub(self.label + 8)).max(wire.min(18) / 6);
+        let turn =
+            (wire / 6).min(wire.saturating_sub(self.label + 8)).max(usize::from(wire >= 6) + usize::from(wire >= 20));
         Layout { width, time, notes, wire, turn, short, ascii }
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn paint(trace: &Trace, layout: &Layout, plan: &Plan, style: Style) -
     for arrow in &plan.arrows {
         wire.arrow(arrow);
     }
-    let is_silent = |end| !trace.events.iter().any(|event| matches!(event.what, What::State { side, .. } if side == end));
+    let is_silent =
+        |end| !trace.events.iter().any(|event| matches!(event.what, What::State { side, .. } if side == end));
     let exists = [Side::Left, Side::Right].map(is_silent);
     let mut canvas = Canvas { layout, glyphs, style, exists, out: String::new() };
     canvas.header(trace);
@@ -190,7 +191,7 @@ struct Canvas<'a> {
     layout: &'a Layout,
     glyphs: &'a Glyphs,
     style: Style,
-    /// Whether the connection exists, at each end; an end that says nothing about itself is taken to have one.
+    /// Whether the connection exists, at each end; where nothing is said of an end's state, it does.
     exists: [bool; 2],
     out: String,
 }

@@ -1,7 +1,8 @@
 //! Which row each thing that happened gets.
 //!
-//! What happens at one time is a group of rows. An end's things keep their order from row to row, and so do the things
-//! on the wire; otherwise each goes as far up as there is room. A segment's arrival is put among the rest by its time.
+//! What happens at one time is a group of rows. An end's things keep their order from row to row, and so do the
+//! things on the wire; otherwise each goes as far up as there is room. A segment's arrival is put among the rest by
+//! its time.
 
 use adieu_core::{Duration, Instant, State};
 
@@ -34,7 +35,7 @@ pub(super) struct Row {
     /// From which ends a segment leaves.
     pub(super) leaves: [bool; 2],
     /// Stretches of the wire that are taken, from column to column.
-    taken: Vec<[usize; 2]>,
+    pub(super) taken: Vec<[usize; 2]>,
 }
 
 /// What stands beside a rail.
@@ -66,7 +67,7 @@ pub(super) enum Path {
     Straight,
     /// It goes so many steps, then down, then on.
     Bent(usize),
-    /// It fades after so many steps, and goes on from there when it arrives: the wire is too full to follow it.
+    /// It fades after so many steps, and goes on from there when it arrives: there is no lane left for it.
     Faded(usize),
     /// It is lost after so many steps, and, where there is room, a word says so.
     Lost(usize, bool),

@@ -213,6 +213,26 @@ fn without_delay_arrows_are_straight() {
 }
 
 #[test]
+fn the_picture_in_the_documentation_is_true() {
+    let mut story = Story::begin(State::Established);
+    story.app(Left, "shutdown").state(Left, State::FinWait1).send(Left, FIN_ACK, 1, 1, 0);
+    story.at(10).state(Right, State::CloseWait).send(Right, ACK, 1, 2, 0);
+    story.at(20).state(Left, State::FinWait2);
+    story.at(2_500).app(Right, "write 4 bytes").lose(Right, PSH_ACK, 1, 2, 4);
+    story.at(2_700).repeat(Right, PSH_ACK, 1, 2, 4).at(2_710).send(Left, ACK, 2, 5, 0);
+    let lines = include_str!("../ladder.rs").lines().map(|line| line.trim_start_matches("//!"));
+    let picture = lines.skip_while(|line| !line.ends_with("```text")).skip(1).take_while(|line| !line.ends_with("```"));
+    let picture: Vec<&str> = picture.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    assert_eq!(story.draw_at(74).lines().collect::<Vec<_>>(), picture);
+}
+
+#[test]
 fn nothing_happened() {
     assert_snapshot!(Story::begin(State::Closed).draw());
+}
+
+#[test]
+fn crossings_and_losses_in_ascii() {
+    let ascii = Ladder { width: 72, ascii: true, ..Ladder::default() };
+    assert_snapshot!(format!("{}\n{}", ascii.draw(&simultaneous().trace), ascii.draw(&lost_fin().trace)));
 }

@@ -1,7 +1,8 @@
 //! The ways of segments across the wire.
 //!
-//! Every segment on the wire has a lane of its own, a column on the far side. The first is nearest to the destination and
-//! those that follow keep before it, so that segments which arrive in order never cross, and others do.
+//! Every segment on the wire has a lane of its own, a column on the far side. The first is nearest to the
+//! destination and those that follow keep before it, so that segments which arrive in order never cross, and others
+//! do.
 
 use adieu_core::Instant;
 
@@ -132,13 +133,14 @@ impl Planner<'_> {
         let clear = |begin: usize, end: usize| {
             end <= last && (begin..=end).all(|steps| !busy.contains(&layout.column(segment.from, steps)))
         };
-        let places = || (layout.wire / 2..=last - layout.turn).rev();
-        let with_word = places().find(|steps| clear(steps - 1, steps + LOST.len() + 1) && fits(*steps));
+        let [first, usual, most] = [layout.wire / 2, last.saturating_sub(layout.turn + LOST.len()), last - layout.turn];
+        let places = || (first..=usual).rev().chain(usual.max(first)..=most);
+        let with_word = places().find(|steps| clear(steps.saturating_sub(1), steps + LOST.len() + 1) && fits(*steps));
         if let Some(steps) = with_word {
             return Path::Lost(steps, true);
         }
-        let apart = places().find(|steps| clear(steps - 1, (steps + 1).min(last)) && fits(*steps));
-        let steps = apart.or_else(|| places().find(|steps| clear(*steps, *steps)));
+        let apart = places().find(|steps| clear(steps.saturating_sub(1), (steps + 1).min(last)) && fits(*steps));
+        let steps = apart.or_else(|| (first..=most).rev().find(|steps| clear(*steps, *steps)));
         Path::Lost(steps.unwrap_or(layout.wire / 2), false)
     }
 
@@ -182,7 +184,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The fullest of `forms` that has room between two steps in `row`, beside what crosses it; and its column.
+    /// The fullest of `forms` that has room between two steps in `row`, beside what crosses; and its column.
     fn fit(&self, from: Side, row: usize, [begin, end]: [usize; 2], forms: &[String]) -> Option<(usize, String)> {
         let busy = self.busy(row);
         let is_busy = |steps: &usize| busy.contains(&self.layout.column(from, *steps));

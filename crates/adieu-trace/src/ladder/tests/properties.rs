@@ -4,6 +4,8 @@ use adieu_core::wire::Flags;
 use adieu_core::{Instant, State};
 use proptest::prelude::*;
 
+use super::super::layout::Layout;
+use super::super::plan::{Path, Plan, plan};
 use super::{Story, burst, four_way, lost_fin, reset, simultaneous};
 use crate::{Event, Ladder, SegmentSeen, Side, Style, Trace, What};
 
@@ -47,6 +49,36 @@ fn without_escapes(text: &str) -> String {
 fn tips_and_crosses(drawn: &str) -> (usize, usize) {
     let count = |characters: &[char]| drawn.chars().filter(|character| characters.contains(character)).count();
     (count(&['►', '◄']), count(&['✗']))
+}
+
+/// Times go forward, every state is named once, and nothing hides another thing; only lines cross.
+fn check_plan(trace: &Trace, layout: &Layout, plan: &Plan) -> Result<(), TestCaseError> {
+    let stamps: Vec<_> = plan.rows.iter().filter_map(|row| row.stamp).collect();
+    prop_assert!(stamps.is_sorted_by(|a, b| a < b));
+    let named =
+        plan.rows.iter().flat_map(|row| row.notes.iter().flatten()).filter(|note| note.exists.is_some()).count();
+    let changes = trace.events.iter().filter(|event| matches!(event.what, What::State { .. })).count();
+    prop_assert!((changes..=changes + 2).contains(&named), "{changes} changes, {named} names");
+    let mut down = std::collections::BTreeSet::new();
+    for arrow in &plan.arrows {
+        prop_assert_eq!(arrow.lands.is_some(), arrow.segment.arrives.is_some());
+        let (Path::Bent(steps), Some(lands)) = (arrow.path, arrow.lands) else { continue };
+        prop_assert!(arrow.leaves < lands);
+        for row in arrow.leaves..=lands {
+            prop_assert!(down.insert((row, layout.column(arrow.segment.from, steps))), "two lanes in one column");
+        }
+    }
+    for (row, column, text) in plan.arrows.iter().flat_map(|arrow| &arrow.labels) {
+        for column in *column..column + text.len() {
+            prop_assert!(!down.contains(&(*row, column)), "{text:?} hides a lane");
+        }
+    }
+    for row in &plan.rows {
+        let mut taken = row.taken.clone();
+        taken.sort_unstable();
+        prop_assert!(taken.windows(2).all(|pair| pair[0][1] < pair[1][0]), "{taken:?} overlap");
+    }
+    Ok(())
 }
 
 #[test]
@@ -100,6 +132,8 @@ proptest! {
         let mut trace = Story::begin(State::Closed).trace;
         trace.events = events;
         check(&trace, width)?;
+        let layout = Layout::of(&trace, width, false);
+        check_plan(&trace, &layout, &plan(&trace, &layout))?;
         let segments = trace.events.iter().filter_map(|event| match &event.what {
             What::Segment(segment) => Some(segment.arrives.is_some()),
             What::State { .. } | What::App { .. } => None,

@@ -5,18 +5,18 @@ use std::process::ExitCode;
 
 /// What was asked for cannot be done: a mistake in the command, or something the machine lacks.
 #[derive(Debug)]
-pub struct Failure(String);
+pub(crate) struct Failure(String);
 
 /// Exit code of a check that failed, or a connection that did not end gracefully.
-pub const NOT_GRACEFUL: u8 = 1;
+pub(crate) const NOT_GRACEFUL: u8 = 1;
 const USAGE_OR_ENVIRONMENT: u8 = 2;
 
 impl Failure {
-    pub fn usage(sentence: impl Display) -> Self {
+    pub(crate) fn usage(sentence: impl Display) -> Self {
         Self(sentence.to_string())
     }
 
-    pub fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         anstream::eprintln!("adieu: {}", self.0);
         ExitCode::from(USAGE_OR_ENVIRONMENT)
     }

@@ -16,7 +16,7 @@ use crate::output;
 /// 3.5 times the smallest retransmission time of common stacks: long enough for a FIN to come again.
 const REPEATED_FIN: Duration = Duration::from_millis(700);
 
-pub fn run(listen: &Listen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(listen: &Listen) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(listen));
     // A read of standard input may still be under way; it shall not hold us up.

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use clap::Parser;
-use failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();

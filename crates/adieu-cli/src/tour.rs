@@ -13,27 +13,27 @@ use crate::output;
 use scenarios::SCENARIOS;
 
 /// One way a connection ends. The name is stable.
-pub struct Scenario {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub run: fn() -> Outcome,
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) run: fn() -> Outcome,
 }
 
 /// What a scenario left behind.
-pub struct Outcome {
-    pub trace: Trace,
+pub(crate) struct Outcome {
+    pub(crate) trace: Trace,
     /// Left and right end's.
-    pub receipts: [Option<Receipt>; 2],
-    pub checks: Vec<Check>,
+    pub(crate) receipts: [Option<Receipt>; 2],
+    pub(crate) checks: Vec<Check>,
 }
 
 /// Something a scenario claims, and whether it held.
-pub struct Check {
-    pub claim: String,
-    pub held: bool,
+pub(crate) struct Check {
+    pub(crate) claim: String,
+    pub(crate) held: bool,
 }
 
-pub fn run(tour: &Tour) -> Result<ExitCode, Failure> {
+pub(crate) fn run(tour: &Tour) -> Result<ExitCode, Failure> {
     if tour.list {
         for scenario in SCENARIOS {
             anstream::println!("{:<12} {}", scenario.name, scenario.title);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
 /// Pieces below this size are gathered in the open tail.
@@ -13,14 +13,16 @@ pub(crate) const SMALL: usize = 4 * 1024;
 /// The open tail is sealed at this size.
 const SEAL: usize = 64 * 1024;
 /// The first tail's size.
-const FIRST: usize = 1024;
+const FIRST: usize = 512;
 
 /// Positions count every byte that ever went through the queue. Empty, it holds no memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ByteQueue {
     start: u64,
     chunks: VecDeque<Chunk>,
-    tail: BytesMut,
+    tail: Vec<u8>,
+    /// Bytes of the tail that are gone already.
+    gone: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ impl ByteQueue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.tail.is_empty()
+        self.chunks.is_empty() && self.tail.len() == self.gone
     }
 
     /// Position of the first byte in the queue.
@@ -46,7 +48,12 @@ impl ByteQueue {
 
     /// Position after the last byte.
     pub(crate) fn end(&self) -> u64 {
-        self.sealed_end() + self.tail.len() as u64
+        self.sealed_end() + self.tail().len() as u64
+    }
+
+    /// What is in the open tail.
+    fn tail(&self) -> &[u8] {
+        &self.tail[self.gone..]
     }
 
     fn sealed_end(&self) -> u64 {
@@ -60,7 +67,7 @@ impl ByteQueue {
             if room == 0 {
                 let larger = (2 * self.tail.len()).max(bytes.len()).clamp(FIRST, SEAL);
                 self.seal();
-                self.tail.reserve(larger);
+                self.tail = Vec::with_capacity(larger);
                 continue;
             }
             let (now, later) = bytes.split_at(bytes.len().min(room));
@@ -80,10 +87,10 @@ impl ByteQueue {
     }
 
     fn seal(&mut self) {
-        if !self.tail.is_empty() {
+        if self.tail.len() > self.gone {
             let end = self.end();
-            let bytes = self.tail.split().freeze();
-            self.tail = BytesMut::new();
+            let mut bytes = Bytes::from(core::mem::take(&mut self.tail));
+            bytes.advance(core::mem::take(&mut self.gone));
             self.chunks.push_back(Chunk { end, bytes });
         }
     }
@@ -100,9 +107,9 @@ impl ByteQueue {
             self.start = chunk.end;
             self.chunks.pop_front();
         }
-        self.tail.advance(usize_of(to - self.start));
+        self.gone += usize_of(to - self.start);
         self.start = to;
-        if self.tail.is_empty() {
+        if self.gone == self.tail.len() {
             self.release();
         }
     }
@@ -111,9 +118,8 @@ impl ByteQueue {
         if self.chunks.capacity() > 0 {
             self.chunks = VecDeque::new();
         }
-        if self.tail.capacity() > 0 {
-            self.tail = BytesMut::new();
-        }
+        self.tail = Vec::new();
+        self.gone = 0;
     }
 
     /// Drops everything.
@@ -134,7 +140,7 @@ impl ByteQueue {
                 break;
             }
         }
-        out[done..n].copy_from_slice(&self.tail[..n - done]);
+        out[done..n].copy_from_slice(&self.tail()[..n - done]);
         self.consume(n as u64);
         n
     }
@@ -150,8 +156,8 @@ impl ByteQueue {
         Some(chunk)
     }
 
-    /// Appends a copy of the bytes at `range` to `out`. The range must lie in the queue.
-    pub(crate) fn copy_to(&self, range: Range<u64>, out: &mut Vec<u8>) {
+    /// Shows `take` the bytes at `range`, piece by piece. The range must lie in the queue.
+    pub(crate) fn look(&self, range: Range<u64>, mut take: impl FnMut(&[u8])) {
         let mut at = range.start;
         for chunk in self.chunks.range(self.chunk_at(at)..) {
             if at == range.end {
@@ -160,12 +166,12 @@ impl ByteQueue {
             let from = chunk.bytes.len() - usize_of(chunk.end - at);
             let part = &chunk.bytes[from..];
             let part = &part[..part.len().min(usize_of(range.end - at))];
-            out.extend_from_slice(part);
+            take(part);
             at += part.len() as u64;
         }
         let tail_start = self.sealed_end();
         if at < range.end {
-            out.extend_from_slice(&self.tail[usize_of(at - tail_start)..usize_of(range.end - tail_start)]);
+            take(&self.tail()[usize_of(at - tail_start)..usize_of(range.end - tail_start)]);
         }
     }
 
@@ -196,7 +202,7 @@ impl ByteQueue {
     }
 
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().map(|chunk| &chunk.bytes[..]).chain([&self.tail[..]])
+        self.chunks.iter().map(|chunk| &chunk.bytes[..]).chain([self.tail()])
     }
 }
 
@@ -291,7 +297,7 @@ mod tests {
                         let want = data(range.start, usize_of(range.end - range.start));
                         let mut out = Vec::new();
                         if matches!(step, Step::Copy(..)) {
-                            queue.copy_to(range, &mut out);
+                            queue.look(range, |piece| out.extend_from_slice(piece));
                         } else {
                             queue.slices(range).iter().for_each(|piece| out.extend_from_slice(piece));
                         }

@@ -244,7 +244,7 @@ impl Opening {
             mss: self.peer_mss.clamp(MIN_MSS, config.receive_mss().max(MIN_MSS)),
             tries: self.tries,
             sent: self.sent,
-            ledger: self.ledger.clone(),
+            ledger: self.ledger,
         }
     }
 

@@ -461,7 +461,7 @@ impl Stack {
         self.advance(now);
         match self.opening_of(handle) {
             Some((number, State::SynSent)) => {
-                self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false)
+                self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false);
             }
             Some((_, _)) => self.defer(handle, Pending::Close),
             None => _ = self.with(now, handle, |connection, now| connection.close(now)),

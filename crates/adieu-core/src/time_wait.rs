@@ -116,7 +116,7 @@ impl Record {
         let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX / 8);
         let latest = self.entered.wrapping_add(wait.saturating_mul(LONGEST)).wrapping_add(1);
         // A part of a millisecond counts as a whole one: never too early.
-        let part = u32::from(now.as_nanos() % 1_000_000 != 0);
+        let part = u32::from(!now.as_nanos().is_multiple_of(1_000_000));
         let expires = now.as_wrapping_millis().wrapping_add(wait).wrapping_add(part);
         let allowed = !before(latest, expires);
         if allowed {

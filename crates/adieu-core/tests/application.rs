@@ -93,8 +93,7 @@ fn en_5_the_receipt_tells_the_story() {
     s.send(seg().seq(6).ack(6).fin());
     let receipt = s.only_receipt();
     let stays: Vec<_> = receipt.spent.iter().map(|(state, stay)| (state, stay.as_millis())).collect();
-    let expected =
-        [(State::SynSent, 100), (State::Established, 200), (State::FinWait1, 50), (State::FinWait2, 7000)];
+    let expected = [(State::SynSent, 100), (State::Established, 200), (State::FinWait1, 50), (State::FinWait2, 7000)];
     assert_eq!(stays[..4], expected);
     assert!(stays[4..].iter().all(|(_, stay)| *stay == 0), "{stays:?}");
     assert_eq!((receipt.ending, receipt.closed_first), (graceful(Order::LocalFirst), Some(Closer::Us)));

@@ -253,11 +253,7 @@ fn hc_2_a_long_upload_in_close_wait() {
 #[test]
 fn x_a_batch_draws_one_ack() {
     let mut s = Script::established_passive();
-    s.send_batch(&[
-        seg().seq(1).ack(1).data(b"abc"),
-        seg().seq(4).ack(1).data(b"def"),
-        seg().seq(7).ack(1).fin(),
-    ]);
+    s.send_batch(&[seg().seq(1).ack(1).data(b"abc"), seg().seq(4).ack(1).data(b"def"), seg().seq(7).ack(1).fin()]);
     s.expect_only(seg().seq(1).ack(8));
     assert_eq!(s.read_all(), (b"abcdef".to_vec(), true));
     s.finish();

@@ -127,7 +127,7 @@ fn one_shot(state: State, shot: &Shot) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 30_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn inv_16_one_segment_in_any_state(state in prop::sample::select(&STATES[..]), shot in shot()) {
@@ -136,7 +136,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Many of them, with calls of the application and time in between: bounded memory, bounded replies, no panic, and
     /// nothing left over.

@@ -41,8 +41,8 @@ fn rel_1_16_many_connections_leave_nothing() {
         if s.handle.is_some() {
             s.release();
         }
-        s.take();
         s.advance(ms(random.below(300).into()));
+        s.take();
     }
     s.advance(secs(3600));
     s.take();

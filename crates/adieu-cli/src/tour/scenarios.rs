@@ -8,7 +8,7 @@ use adieu_trace::What;
 use super::{Check, Outcome, Scenario};
 
 /// All of them, in the order of the tour.
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "four-way",
     title: "the four-way goodbye: the client closes first, the server says what it has to say, then closes too",
     run: four_way,
@@ -33,9 +33,9 @@ fn four_way() -> Outcome {
         world.run_until(SOON, half)
     });
     say(&mut world, Right, server, b"goodbye");
+    hear(&mut world, Left, client);
     world.note(Right, "close");
     world.close(Right, server);
-    hear(&mut world, Left, client);
     let seen = world.run_until(SOON, |world| world.read(Left, client) == Heard::EndOfStream);
     checks.add("the client still receives what the server says after that, then the end of the stream", seen);
     world.note(Left, "read: end of stream");

@@ -108,8 +108,8 @@ impl Connection {
         self.send.queue().slices(transmit.data.clone())
     }
 
-    /// The data of a [`Transmit`], copied to the end of `out`.
-    pub(crate) fn copy_data(&mut self, transmit: &Transmit, out: &mut alloc::vec::Vec<u8>) {
-        self.send.queue().copy_to(transmit.data.clone(), out);
+    /// Shows `take` the data of a [`Transmit`], piece by piece, to copy it.
+    pub(crate) fn look_at_data(&mut self, transmit: &Transmit, take: impl FnMut(&[u8])) {
+        self.send.queue().look(transmit.data.clone(), take);
     }
 }

@@ -157,7 +157,7 @@ impl Stack {
         let mut body = SmallVec::new();
         if let Some(slot) = self.connections.get_mut(number).filter(|_| len > 0) {
             if inline > 0 {
-                slot.is.copy_data(transmit, &mut head);
+                slot.is.look_at_data(transmit, |piece| head.extend_from_slice(piece));
             } else {
                 body = slot.is.data(transmit);
             }

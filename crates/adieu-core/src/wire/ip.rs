@@ -206,9 +206,10 @@ pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: IpNumber, le
 mod tests {
     use super::*;
     use alloc::vec;
+    use alloc::vec::Vec;
     use etherparse::Ipv4Header;
 
-    fn packet(body: &[u8]) -> alloc::vec::Vec<u8> {
+    fn packet(body: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; IPV4_HEADER + body.len()];
         emit_ipv4([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), TCP, 64, body.len(), &mut bytes);
         bytes[IPV4_HEADER..].copy_from_slice(body);

@@ -131,9 +131,9 @@ fn cl_5_6_7_8_10_close_and_shutdown_look_alike_and_repeats_do_nothing() {
             let mut s = Script::in_state(state);
             s.write(b"last words");
             if full {
-                s.close()
+                s.close();
             } else {
-                s.shut_down()
+                s.shut_down();
             }
             let next = if state == State::Established { State::FinWait1 } else { State::LastAck };
             assert_eq!(s.state(), next);

@@ -22,9 +22,9 @@ fn ud_1_close_with_unread_data_resets() {
             s.send(seg().seq(1).ack(ack_in(state)).data(b"unread"));
             s.expect_only(seg().seq(snd_nxt(state)).ack(7));
             if dropped {
-                s.release()
+                s.release();
             } else {
-                s.close()
+                s.close();
             }
             s.expect_only(seg().seq(snd_nxt(state)).ack(7).rst());
             assert_eq!(s.flow_state(), State::Closed);
@@ -136,9 +136,9 @@ fn ud_4_new_data_for_nobody_draws_a_reset() {
             for dropped in [false, true] {
                 let mut s = Script::in_state(state);
                 if dropped {
-                    s.release()
+                    s.release();
                 } else {
-                    s.close()
+                    s.close();
                 }
                 s.expect_nothing();
                 s.send(data.clone().ack(ack_in(state)));

@@ -10,7 +10,7 @@ pub(crate) mod states;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use adieu_core::wire::{Flags, Packet};
+use adieu_core::wire::Packet;
 use adieu_core::{
     Cause, Config, Duration, Ending, Flow, HandleId, Instant, Leftover, ListenerId, Order, Phase, ReadError, Receipt,
     Secrets, Seq, Stack, State, WriteError,
@@ -320,13 +320,6 @@ impl Script {
         assert_eq!(self.stack.poll_timeout(), Instant::NEVER);
         let receipts = self.receipts().len();
         assert!(receipts <= 1, "more than one ending");
-        while let Some((_, events)) = self.stack.poll_notified() {
-            panic!("a notification for a released handle: {events:?}");
-        }
+        assert_eq!(self.stack.poll_notified(), None, "a notification for a released handle");
     }
-}
-
-/// Flags by name, for comparisons.
-pub(crate) fn acks(seen: &Seen) -> bool {
-    seen.flags.has(Flags::ACK)
 }

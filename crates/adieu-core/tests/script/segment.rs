@@ -92,7 +92,7 @@ impl Seg {
             if self.absolute { 0u32.wrapping_add_signed(relative) } else { base.0.wrapping_add_signed(relative) }
         };
         let header = 20 + self.options.len();
-        assert!(header % 4 == 0 && header <= 60, "options are padded by the test");
+        assert!(header.is_multiple_of(4) && header <= 60, "options are padded by the test");
         let mut tcp = vec![0; header];
         tcp[0..2].copy_from_slice(&flow.remote_port.to_be_bytes());
         tcp[2..4].copy_from_slice(&flow.local_port.to_be_bytes());

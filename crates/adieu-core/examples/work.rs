@@ -80,6 +80,7 @@ fn carry(from: &mut Stack, to: &mut Stack, now: Instant) -> usize {
         } else {
             to.handle_packet(now, Packet::new(&packet.to_vec()));
         }
+        from.recycle(packet);
         count += 1;
         if count == ROUND {
             break;

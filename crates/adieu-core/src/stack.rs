@@ -9,6 +9,7 @@ mod waits;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
@@ -58,6 +59,8 @@ pub struct Stack {
     deadlines: BTreeSet<(Instant, Tag)>,
     due: VecDeque<Tag>,
     replies: VecDeque<Outgoing>,
+    /// Memory of packets that have been sent.
+    spare: Vec<Vec<u8>>,
     notified: VecDeque<HandleId>,
     receipts: VecDeque<(Flow, Receipt)>,
     stats: Stats,
@@ -250,6 +253,7 @@ impl Stack {
             deadlines: BTreeSet::new(),
             due: VecDeque::new(),
             replies: VecDeque::new(),
+            spare: Vec::new(),
             notified: VecDeque::new(),
             receipts: VecDeque::new(),
             stats: Stats::default(),
@@ -319,7 +323,7 @@ impl Stack {
             }
         }
         let opening = self.openings.iter().filter(|(_, slot)| slot.owner == Owner::Listener(listener));
-        let opening: alloc::vec::Vec<u32> = opening.map(|(number, _)| number).collect();
+        let opening: Vec<u32> = opening.map(|(number, _)| number).collect();
         for number in opening {
             self.drop_opening(number, true);
             self.stats.openings_forgotten += 1;

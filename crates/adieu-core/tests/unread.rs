@@ -250,3 +250,18 @@ fn fi_12_a_fin_without_data_ends_an_orphan_gracefully() {
     assert_eq!(s.flow_state(), State::TimeWait);
     s.finish();
 }
+
+/// FI-12, UD-5, FB-5: old data once more, and behind it the FIN: nothing new for nobody to read.
+#[test]
+fn fi_12_old_data_with_a_new_fin_ends_an_orphan_gracefully() {
+    let mut s = Script::established_passive();
+    s.send(seg().seq(1).ack(1).data(b"abc"));
+    s.take();
+    assert_eq!(s.read_all().0, b"abc");
+    s.release();
+    s.take();
+    s.send(seg().seq(1).ack(2).data(b"abc").fin());
+    s.expect_only(seg().seq(2).ack(5));
+    assert_eq!(s.only_receipt().ending, graceful(Order::LocalFirst));
+    s.finish();
+}

@@ -282,3 +282,19 @@ fn zw_2_a_probe_that_is_taken_moves_on() {
     assert_eq!(s.ending(), None);
     s.finish();
 }
+
+/// ZW-3: a FIN does not fit into a window that the data before it fills.
+#[test]
+fn zw_3_a_fin_does_not_exceed_the_window() {
+    let mut s = Script::syn_received(config());
+    s.send(seg().seq(1).ack(1).win(3));
+    assert!(s.accept());
+    s.stack.write(s.now, s.id(), b"abc").unwrap();
+    s.shut_down();
+    s.expect_only(seg().seq(1).ack(1).data(b"abc"));
+    s.send(seg().seq(1).ack(4).win(0));
+    s.expect_nothing();
+    s.send(seg().seq(1).ack(4).win(1));
+    s.expect_only(seg().seq(4).ack(1).fin());
+    s.finish();
+}

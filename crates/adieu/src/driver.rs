@@ -105,7 +105,7 @@ fn transmit(shared: &Shared, device: &Device) -> io::Result<Next> {
                 break;
             };
             match send(device, &packet) {
-                Ok(()) => {}
+                Ok(()) => shard.stack.recycle(packet),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     shard.outbox = Some(packet);
                     next = Next::Wait { until: shard.stack.poll_timeout(), blocked: true };

@@ -23,6 +23,7 @@ fn four_way() -> Outcome {
     let (client, server) = establish(&mut world);
     say(&mut world, Left, client, b"hello");
     hear(&mut world, Right, server);
+    world.run_for(PAUSE);
     world.note(Left, "shutdown: no more to say");
     world.shut_down(Left, client);
     let seen = world.run_until(SOON, |world| world.read(Right, server) == Heard::EndOfStream);
@@ -34,6 +35,7 @@ fn four_way() -> Outcome {
     });
     say(&mut world, Right, server, b"goodbye");
     hear(&mut world, Left, client);
+    world.run_for(PAUSE);
     world.note(Right, "close");
     world.close(Right, server);
     let seen = world.run_until(SOON, |world| world.read(Left, client) == Heard::EndOfStream);
@@ -47,6 +49,9 @@ fn four_way() -> Outcome {
     );
     finish(world, checks, [client, server], [Order::LocalFirst, Order::PeerFirst])
 }
+
+/// Long enough for what is on the wire to arrive, so that the ladder shows one thing at a time.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Server listens, client connects, server accepts.
 fn establish(world: &mut World) -> (HandleId, HandleId) {

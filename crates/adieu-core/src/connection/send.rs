@@ -336,7 +336,6 @@ impl Send {
     }
 
     /// Runs lie end to end from `una` to `next`, and the lost ones add up.
-    #[cfg(debug_assertions)]
     pub(crate) fn check(&self) {
         debug_assert!(self.una <= self.next && self.next <= self.stream_end(), "{self:?}");
         let mut at = self.una;

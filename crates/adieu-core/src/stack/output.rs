@@ -29,6 +29,9 @@ pub struct Outgoing {
     pub checksum: Leaving,
 }
 
+/// Buffers kept for packets to come.
+const SPARE: usize = 64;
+
 /// State of the transport checksum of a packet that leaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Leaving {
@@ -76,6 +79,15 @@ impl Stack {
             }
         }
         None
+    }
+
+    /// Takes back a packet that has been sent: its memory serves the next one.
+    pub fn recycle(&mut self, packet: Outgoing) {
+        let mut head = packet.head;
+        if self.spare.len() < SPARE {
+            head.clear();
+            self.spare.push(head);
+        }
     }
 
     fn transmit_connection(&mut self, number: u32) -> Option<Outgoing> {
@@ -144,7 +156,7 @@ impl Stack {
     }
 
     /// A segment without data.
-    fn bare(&self, flow: &Flow, header: &Header) -> Outgoing {
+    fn bare(&mut self, flow: &Flow, header: &Header) -> Outgoing {
         let head = self.head(flow, header, 0, 0);
         self.seal(flow, head, SmallVec::new(), 0)
     }
@@ -166,9 +178,10 @@ impl Stack {
     }
 
     /// IP and TCP header of a packet with `len` bytes of data, with room for `inline` of them.
-    fn head(&self, flow: &Flow, header: &Header, len: usize, inline: usize) -> Vec<u8> {
+    fn head(&mut self, flow: &Flow, header: &Header, len: usize, inline: usize) -> Vec<u8> {
         let size = header.size();
-        let mut head = Vec::with_capacity(IPV4_HEADER + size + inline);
+        let mut head = self.spare.pop().unwrap_or_default();
+        head.reserve(IPV4_HEADER + size + inline);
         head.resize(IPV4_HEADER + size, 0);
         if let (IpAddr::V4(source), IpAddr::V4(destination)) = (flow.local_address, flow.remote_address) {
             ip::emit_ipv4(source, destination, TCP, self.config.ttl, size + len, &mut head);

@@ -49,43 +49,29 @@ pub fn fold(mut sum: u64) -> u16 {
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-/// From this size on the lanes are worth their set-up.
-const WORTH: usize = 128;
-
-/// The portable [`SumFn`]: 64-bit words with the carries counted apart, in lanes that do not wait for each other.
+/// The portable [`SumFn`]: a chain of 64-bit additions that carry into each other.
 pub fn sum(bytes: &[u8]) -> u16 {
-    let (blocks, rest) = if bytes.len() < WORTH { (&[][..], bytes) } else { bytes.as_chunks::<32>() };
-    let mut total = if blocks.is_empty() { 0 } else { sum_blocks(blocks) };
-    let (words, last) = rest.as_chunks::<8>();
-    let (mut lane, mut carries) = (0u64, 0);
-    for word in words {
-        let (sum, carried) = lane.overflowing_add(u64::from_ne_bytes(*word));
-        lane = sum;
-        carries += u64::from(carried);
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let (mut total, mut carry) = (0u64, false);
+    for block in blocks {
+        (total, carry) = add(total, carry, block.as_chunks().0);
     }
+    let (words, last) = rest.as_chunks::<8>();
+    (total, carry) = add(total, carry, words);
     let mut end = [0; 8];
     end[..last.len()].copy_from_slice(last);
-    total += halves(lane) + carries + halves(u64::from_ne_bytes(end));
-    // The sum commutes with byte order (RFC 1071 section 2 (B)): swap once, at the end.
-    u16::from_be(fold(total))
+    (total, carry) = total.carrying_add(u64::from_ne_bytes(end), carry);
+    // 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1. The sum commutes with byte order (RFC 1071 section 2 (B)): swap
+    // once, at the end.
+    u16::from_be(fold((total >> 32) + (total & 0xffff_ffff) + u64::from(carry)))
 }
 
-fn sum_blocks(blocks: &[[u8; 32]]) -> u64 {
-    let (mut lanes, mut carries) = ([0u64; 4], [0u64; 4]);
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        for ((lane, carry), word) in lanes.iter_mut().zip(&mut carries).zip(words) {
-            let (sum, carried) = lane.overflowing_add(u64::from_ne_bytes(*word));
-            *lane = sum;
-            *carry += u64::from(carried);
-        }
+#[inline(always)]
+fn add(mut total: u64, mut carry: bool, words: &[[u8; 8]]) -> (u64, bool) {
+    for word in words {
+        (total, carry) = total.carrying_add(u64::from_ne_bytes(*word), carry);
     }
-    lanes.into_iter().zip(carries).map(|(lane, carry)| halves(lane) + carry).sum()
-}
-
-/// 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1.
-fn halves(lane: u64) -> u64 {
-    (lane >> 32) + (lane & 0xffff_ffff)
+    (total, carry)
 }
 
 #[cfg(test)]

@@ -158,10 +158,10 @@ pub(crate) struct Opened {
     pub(crate) iss: Seq,
     pub(crate) irs: Seq,
     pub(crate) mss: u16,
-    /// Times our SYN or SYN-ACK was sent.
-    pub(crate) tries: u8,
-    /// When it was sent, for a first round trip.
-    pub(crate) sent: Instant,
+    /// Whether the timer had to send our SYN or SYN-ACK again.
+    pub(crate) lost: bool,
+    /// When our SYN was sent, for a first round trip, if it was sent only once (Karn's rule).
+    pub(crate) sent_once: Option<Instant>,
     pub(crate) ledger: Noted<Ledger>,
 }
 
@@ -169,9 +169,10 @@ impl Connection {
     /// `segment` has acknowledged our SYN; what else it carries is for [`Connection::handle_segment`].
     pub(crate) fn new(now: Now<'_>, opened: Opened, segment: &Segment<'_>) -> Self {
         let mut rtt = Rtt::new(now.config);
-        if opened.tries <= 1 {
-            rtt.sample(now.time.since(opened.sent), now.config);
-        } else {
+        if let Some(sent) = opened.sent_once {
+            rtt.sample(now.time.since(sent), now.config);
+        }
+        if opened.lost {
             rtt.after_lost_syn();
         }
         let mut ledger = opened.ledger;
@@ -181,7 +182,7 @@ impl Connection {
             recv: Recv::new(opened.irs, now.config),
             timers: Timers::NONE,
             rtt,
-            congestion: Congestion::new(opened.mss, opened.tries > 1),
+            congestion: Congestion::new(opened.mss, opened.lost),
             trouble: Trouble::none(now.time),
             ack: Ack::new(now.time),
             ended: None,
@@ -202,7 +203,7 @@ impl Connection {
         }
         let before = self.state();
         // First: the sequence number.
-        let position = self.recv.position(segment);
+        let position = Position::of(segment, self.recv.next_seq(), self.recv.window());
         // Second: RST, which has a judgement of its own (RFC 5961 section 3.2).
         if segment.flags.has(Flags::RST) {
             return self.handle_reset(now, segment, position);
@@ -211,18 +212,20 @@ impl Connection {
         if segment.flags.has(Flags::SYN) {
             return self.ack.owe_challenge(now.time);
         }
-        match position {
-            Position::Acceptable => {}
-            Position::JustBefore => self.ack.owe(),
-            Position::Outside => return self.ack.owe_out_of_window(now.time, segment.is_empty()),
+        if position == Position::Outside {
+            return self.ack.owe_out_of_window(now.time);
         }
         // Fifth: ACK, and with it the window.
         if !segment.flags.has(Flags::ACK) || !self.handle_ack(now, segment) {
             return;
         }
-        if position == Position::Acceptable && self.ended.is_none() {
+        match position {
             // Sixth, URG, comes with the extensions. Seventh: text. Eighth: FIN.
-            self.handle_text(now, segment);
+            Position::Acceptable if self.ended.is_none() => self.handle_text(now, segment),
+            Position::JustBefore if segment.flags.has(Flags::FIN) => self.ack.owe_repeat(now.time),
+            // Probes and keepalives are always answered.
+            Position::JustBefore | Position::ClosedWindow => self.ack.owe(),
+            Position::Acceptable | Position::Outside => {}
         }
         self.settle(now, before);
     }
@@ -248,9 +251,9 @@ impl Connection {
             self.handle_duplicate_ack();
         }
         if self.send.update_window(segment) {
-            // What was sent into the closed window was not taken.
+            // What was sent into the closed window was not taken. An opening alone is no progress: a window that only
+            // flaps must not hold an orphan (ZW-5).
             self.send.lose_all();
-            self.trouble.progress(now.time);
             self.rtt.relax();
         }
         true
@@ -283,9 +286,11 @@ impl Connection {
         self.events.add(Events::WRITABLE);
     }
 
-    /// RFC 5681 section 2: the acknowledgment field of data or of a FIN never counts as a duplicate.
+    /// RFC 5681 section 2: the acknowledgment field of data or of a FIN never counts as a duplicate. Nor does the answer
+    /// to a probe, which says nothing of loss.
     fn is_duplicate_ack(&self, segment: &Segment<'_>) -> bool {
-        self.send.outstanding() > 0 && segment.is_empty() && u32::from(segment.window) == self.send.window()
+        let same_window = u32::from(segment.window) == self.send.window() && segment.window > 0;
+        self.send.outstanding() > 0 && segment.is_empty() && same_window
     }
 
     fn handle_duplicate_ack(&mut self) {
@@ -388,6 +393,7 @@ impl Connection {
     /// nothing says that the peer does (AP-14).
     pub fn write(&mut self, now: Now<'_>, data: &[u8]) -> Result<usize, WriteError> {
         self.may_write()?;
+        self.note_new_work(now);
         match self.send.write(data, now.config) {
             0 if !data.is_empty() => Err(WriteError::Blocked),
             n => {
@@ -402,9 +408,17 @@ impl Connection {
         if let Err(error) = self.may_write() {
             return Err((error, data));
         }
+        self.note_new_work(now);
         self.send.write_chunk(data, now.config).map_err(|data| (WriteError::Blocked, data))?;
         self.settle(now, self.state());
         Ok(())
+    }
+
+    /// Patience with the peer begins when there is something to deliver.
+    fn note_new_work(&mut self, now: Now<'_>) {
+        if !self.send.is_pending() {
+            self.trouble.since = now.time;
+        }
     }
 
     fn may_write(&self) -> Result<(), WriteError> {
@@ -451,6 +465,8 @@ impl Connection {
     /// With nothing left to read: the end of the stream, or why there is none.
     fn at_end(&self) -> Result<(), ReadError> {
         match self.ended {
+            // What was here was thrown away with the abort: an end of stream would be a lie (AP-7).
+            Some(ending @ Ending::Aborted { .. }) => Err(ReadError::Ended(ending)),
             _ if self.close.is_fin_received() => Ok(()),
             Some(ending) => Err(ReadError::Ended(ending)),
             None if self.recv.is_closed() => Ok(()),
@@ -461,6 +477,7 @@ impl Connection {
     /// No more data from us: our FIN follows what was written (half-close, RFC 9293 section 3.6). Reading goes on.
     pub fn shut_down(&mut self, now: Now<'_>) {
         if self.ended.is_none() && self.close.may_send() {
+            self.note_new_work(now);
             self.send.shut_down();
             self.close.shut_down();
             self.settle(now, self.state());
@@ -475,6 +492,11 @@ impl Connection {
         }
         if self.recv.holds_data() {
             return self.abort(now, Cause::CloseWithUnread);
+        }
+        if !self.recv.is_closed() {
+            // An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5).
+            self.trouble.since = now.time;
+            self.trouble.probes = 0;
         }
         self.recv.close();
         self.shut_down(now);
@@ -494,11 +516,20 @@ impl Connection {
         core::mem::take(&mut self.events)
     }
 
-    /// The handshake is complete from our side: the peer's SYN is to be acknowledged.
+    /// The handshake of an active open is complete.
     pub(crate) fn connected(&mut self) {
-        self.ack.owe();
         self.events.add(Events::CONNECTED);
         self.events.add(Events::WRITABLE);
+    }
+
+    /// The peer's SYN is to be acknowledged.
+    pub(crate) fn owe_ack(&mut self) {
+        self.ack.owe();
+    }
+
+    /// Whether an acknowledgment is owed: for the TIME-WAIT record that takes over.
+    pub(crate) fn owes_ack(&self) -> bool {
+        self.ack.is_owed()
     }
 
     /// Whether a reset is still to be sent.

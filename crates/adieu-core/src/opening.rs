@@ -1,8 +1,10 @@
 //! SYN-SENT and SYN-RECEIVED: what becomes a [`Connection`](crate::Connection), or an ending. No buffers yet.
 
 use crate::config::Config;
+use crate::connection::ack::{Ack, REPEAT};
 use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
+use crate::connection::recv::{Position, initial_window};
 use crate::connection::{Now, Opened};
 use crate::seq::Seq;
 use crate::time::Instant;
@@ -20,8 +22,10 @@ pub(crate) struct Opening {
     peer_mss: u16,
     tries: u8,
     due: bool,
-    challenge_due: bool,
+    ack: Ack,
     sent: Instant,
+    /// Our SYN has been sent more than once, by the timer or because the peer asked.
+    repeated: bool,
     timer: Instant,
     pending: Pending,
     ledger: Noted<Ledger>,
@@ -65,8 +69,9 @@ impl Opening {
             peer_mss: DEFAULT_MSS,
             tries: 0,
             due: true,
-            challenge_due: false,
+            ack: Ack::new(now.time),
             sent: now.time,
+            repeated: false,
             timer: Instant::NEVER,
             pending: Pending::Nothing,
             ledger: Noted::new(Ledger::begin(State::SynSent, now.time)),
@@ -132,7 +137,6 @@ impl Opening {
         }
         // Both SYNs have crossed (MUST-10): answer with a SYN-ACK of the same number.
         self.ledger.note(|ledger| ledger.spent.enter(State::SynReceived, now.time));
-        self.tries = 0;
         self.due = true;
         Verdict::Waiting
     }
@@ -141,43 +145,48 @@ impl Opening {
     fn in_syn_received(&mut self, now: Now<'_>, irs: Seq, segment: &Segment<'_>) -> Verdict {
         let has = |flag| segment.flags.has(flag);
         let acks_our_syn = has(Flags::ACK) && segment.ack == self.iss + 1;
-        let distance = segment.seq.distance(irs + 1);
-        let window = i64::from(crate::connection::recv::initial_window(now.config));
-        let in_window = distance >= 0 && i64::from(distance) < window;
+        let position = Position::of(segment, irs + 1, u64::from(initial_window(now.config)));
         if has(Flags::RST) {
-            return self.judge_reset(distance == 0, in_window);
+            return self.judge_reset(now, segment.seq == irs + 1, position);
         }
         if has(Flags::SYN) {
-            if segment.seq != irs {
-                self.challenge_due = true; // An attack or an old duplicate (SY-4).
-                return Verdict::Waiting;
-            }
-            // The crossing SYN-ACK of a simultaneous open lies left of the window, and still establishes (SC-5).
-            if acks_our_syn && !self.passive {
-                return Verdict::Established;
-            }
-            self.due = true; // It has not heard our SYN-ACK.
-            return Verdict::Waiting;
+            return self.judge_syn(now, segment.seq == irs, acks_our_syn);
         }
-        if !in_window {
-            self.challenge_due = true;
-            return Verdict::Waiting;
-        }
-        match (has(Flags::ACK), acks_our_syn) {
-            (false, _) => Verdict::Waiting,
-            (true, false) => Verdict::Reset,
-            (true, true) => Verdict::Established,
+        match (position, has(Flags::ACK), acks_our_syn) {
+            (Position::Outside | Position::JustBefore | Position::ClosedWindow, _, _) => {
+                self.ack.owe_out_of_window(now.time);
+                Verdict::Waiting
+            }
+            (Position::Acceptable, false, _) => Verdict::Waiting,
+            (Position::Acceptable, true, false) => Verdict::Reset,
+            (Position::Acceptable, true, true) => Verdict::Established,
         }
     }
 
-    fn judge_reset(&mut self, exact: bool, in_window: bool) -> Verdict {
-        if exact && self.passive {
-            return Verdict::Forgotten;
+    fn judge_reset(&mut self, now: Now<'_>, exact: bool, position: Position) -> Verdict {
+        match (exact, self.passive) {
+            (true, true) => Verdict::Forgotten,
+            (true, false) => Verdict::Failed(Ending::Refused { state: State::SynReceived }),
+            (false, _) => {
+                if position == Position::Acceptable {
+                    self.ack.owe_challenge(now.time);
+                }
+                Verdict::Waiting
+            }
         }
-        if exact {
-            return Verdict::Failed(Ending::Refused { state: State::SynReceived });
+    }
+
+    fn judge_syn(&mut self, now: Now<'_>, same: bool, acks_our_syn: bool) -> Verdict {
+        if !same {
+            self.ack.owe_challenge(now.time); // An attack or an old duplicate (SY-4).
+            return Verdict::Waiting;
         }
-        self.challenge_due |= in_window;
+        // The crossing SYN-ACK of a simultaneous open lies left of the window, and still establishes (SC-5).
+        if acks_our_syn && !self.passive {
+            return Verdict::Established;
+        }
+        // It has not heard our SYN-ACK.
+        self.due |= self.ack.may_reply(now.time, REPEAT);
         Verdict::Waiting
     }
 
@@ -191,7 +200,7 @@ impl Opening {
         if !self.timer.is_due(now.time) {
             return Verdict::Waiting;
         }
-        let retries = if self.irs.is_some() { now.config.syn_ack_retries } else { now.config.syn_retries };
+        let retries = if self.passive { now.config.syn_ack_retries } else { now.config.syn_retries };
         if self.tries > retries {
             let timed_out = Ending::TimedOut { phase: Phase::Connect, state: self.state() };
             return if self.passive { Verdict::Forgotten } else { Verdict::Failed(timed_out) };
@@ -205,21 +214,22 @@ impl Opening {
 
     pub(crate) fn poll_transmit(&mut self, now: Now<'_>) -> Option<Header> {
         let ack = self.irs.map(|irs| irs + 1);
-        let window = crate::connection::recv::initial_window(now.config);
+        let window = initial_window(now.config);
         let bare =
             Header { seq: self.iss + 1, ack, control: Control::None, push: false, window, options: Options::default() };
         if core::mem::take(&mut self.due) {
-            self.challenge_due = false;
+            self.ack.take();
             self.sent_syn(now);
             let options = Options { mss: Some(now.config.receive_mss()) };
             return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
         }
-        core::mem::take(&mut self.challenge_due).then_some(bare)
+        self.ack.take().then_some(bare)
     }
 
     /// The SYN or SYN-ACK leaves; its timer doubles each time (RFC 6298 section 5.5). Repeats that a peer asks for do
     /// not count as expiries.
     fn sent_syn(&mut self, now: Now<'_>) {
+        self.repeated |= self.tries > 0;
         self.sent = now.time;
         if self.timer == Instant::NEVER {
             let wait = now.config.initial_rto * (1 << self.tries.min(16));
@@ -242,8 +252,8 @@ impl Opening {
             iss: self.iss,
             irs: self.irs.unwrap_or_default(),
             mss: self.peer_mss.clamp(MIN_MSS, config.receive_mss().max(MIN_MSS)),
-            tries: self.tries,
-            sent: self.sent,
+            lost: self.tries > 1,
+            sent_once: (!self.repeated).then_some(self.sent),
             ledger: self.ledger,
         }
     }

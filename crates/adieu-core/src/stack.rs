@@ -423,7 +423,8 @@ impl Stack {
 
     /// Takes as much of `data` as there is room for; see [`Connection::write`].
     pub fn write(&mut self, now: Instant, handle: HandleId, data: &[u8]) -> Result<usize, WriteError> {
-        self.with(now, handle, |connection, now| connection.write(now, data)).unwrap_or(Err(WriteError::Blocked))
+        let written = self.with(now, handle, |connection, now| connection.write(now, data));
+        written.unwrap_or_else(|| Err(self.not_writable(handle)))
     }
 
     /// Takes `data` over without a copy; see [`Connection::write_chunk`].
@@ -431,7 +432,7 @@ impl Stack {
         let mut data = Some(data);
         let written =
             self.with(now, handle, |connection, now| connection.write_chunk(now, data.take().unwrap_or_default()));
-        written.unwrap_or_else(|| Err((WriteError::Blocked, data.unwrap_or_default())))
+        written.unwrap_or_else(|| Err((self.not_writable(handle), data.unwrap_or_default())))
     }
 
     /// Fills the front of `out`; see [`Connection::read`].
@@ -450,26 +451,47 @@ impl Stack {
         })
     }
 
+    /// Why a handle without a connection cannot be written to: not yet, or never.
+    fn not_writable(&self, handle: HandleId) -> WriteError {
+        self.failed(handle).map_or(WriteError::Blocked, WriteError::Ended)
+    }
+
     fn failed(&self, handle: HandleId) -> Option<Ending> {
         self.receipt(handle).map(|receipt| receipt.ending)
     }
 
     /// Half-close: no more data from us; see [`Connection::shut_down`].
+    /// Before the handshake is answered there is nothing to half-close: the attempt is cancelled (CL-3).
     pub fn shut_down(&mut self, now: Instant, handle: HandleId) {
-        self.defer(handle, Pending::ShutDown);
-        self.with(now, handle, |connection, now| connection.shut_down(now));
+        self.advance(now);
+        if !self.close_opening(handle, Pending::ShutDown) {
+            self.with(now, handle, |connection, now| connection.shut_down(now));
+        }
     }
 
     /// Full close; the handle stays, for the receipt. See [`Connection::close`].
     pub fn close(&mut self, now: Instant, handle: HandleId) {
         self.advance(now);
+        if !self.close_opening(handle, Pending::Close) {
+            self.with(now, handle, |connection, now| connection.close(now));
+        }
+    }
+
+    /// Closes what is not a connection yet: at once in SYN-SENT, once established in SYN-RECEIVED (CL-3, CL-4). Whether
+    /// there was such a thing.
+    fn close_opening(&mut self, handle: HandleId, how: Pending) -> bool {
         match self.opening_of(handle) {
             Some((number, State::SynSent)) => {
                 self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false);
             }
-            Some((_, _)) => self.defer(handle, Pending::Close),
-            None => _ = self.with(now, handle, |connection, now| connection.close(now)),
+            Some((number, _)) => {
+                if let Some(slot) = self.openings.get_mut(number) {
+                    slot.is.defer(how);
+                }
+            }
+            None => return false,
         }
+        true
     }
 
     /// Gives the connection up with a reset; see [`Connection::abort`].
@@ -605,12 +627,6 @@ impl Stack {
         }
     }
 
-    fn defer(&mut self, handle: HandleId, pending: Pending) {
-        if let Some(slot) = self.opening_of(handle).and_then(|(number, _)| self.openings.get_mut(number)) {
-            slot.is.defer(pending);
-        }
-    }
-
     /// Does something to a handle's connection, and all that follows from it.
     fn with<R>(&mut self, now: Instant, handle: HandleId, f: impl FnOnce(&mut Connection, Now<'_>) -> R) -> Option<R> {
         self.advance(now);
@@ -719,9 +735,14 @@ impl Stack {
         let duration = self.config.time_wait(rto);
         let wait = if duration > self.config.time_wait(crate::Duration::ZERO) { Wait::Long } else { Wait::Normal };
         let mut record = Record::new(flow, connection.numbers(), self.now, wait)?;
-        record.owe_ack();
+        let owes_ack = connection.owes_ack();
+        if owes_ack {
+            record.owe_ack();
+        }
         let record = self.waits.insert(record, self.now, duration)?;
-        self.due.push_back(Tag::new(Stage::Record, record));
+        if owes_ack {
+            self.due.push_back(Tag::new(Stage::Record, record));
+        }
         Some(record)
     }
 

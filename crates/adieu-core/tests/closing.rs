@@ -98,7 +98,6 @@ fn fb_5_old_data_with_a_new_fin_brings_the_fin() {
 
 /// FB-5 with FR-3: the window is closed, and needs not be open for what takes no buffer.
 #[test]
-#[ignore = "defect: FB-5, the FIN is refused with the window closed"]
 fn fb_5_old_data_with_a_new_fin_into_a_closed_window() {
     let mut s = Script::established_with(adieu_core::Config { receive_buffer: 5, ..config() });
     s.send(seg().seq(1).ack(1).data(b"01234"));
@@ -253,7 +252,6 @@ fn fa_1_the_ack_of_our_fin_stops_every_timer() {
 
 /// FA-3: the ACK that ends CLOSING is not answered.
 #[test]
-#[ignore = "defect: FA-3, an ACK is sent on the way from CLOSING to TIME-WAIT"]
 fn fa_3_closing_to_time_wait_sends_nothing() {
     let mut s = Script::in_state(State::Closing);
     s.send(seg().seq(2).ack(2));

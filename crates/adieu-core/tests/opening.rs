@@ -63,7 +63,6 @@ fn cl_3_close_in_syn_sent_leaves_nothing() {
 
 /// CL-3: a pending write fails, too.
 #[test]
-#[ignore = "defect: CL-3, the write is blocked for ever"]
 fn cl_3_a_write_after_close_in_syn_sent_fails() {
     let mut s = Script::syn_sent(config());
     s.close();
@@ -73,7 +72,6 @@ fn cl_3_a_write_after_close_in_syn_sent_fails() {
 
 /// CL-3: the table is for CLOSE and shutdown(write) alike.
 #[test]
-#[ignore = "defect: CL-3, shutdown in SYN-SENT is deferred"]
 fn cl_3_shutdown_in_syn_sent_leaves_nothing() {
     let mut s = Script::syn_sent(config());
     s.shut_down();

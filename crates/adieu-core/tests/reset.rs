@@ -42,7 +42,6 @@ fn ra_2_a_reset_that_acknowledges_our_syn_refuses() {
 
 /// AP-8, CL-3: a writer must not wait for ever for a connection that will never be.
 #[test]
-#[ignore = "defect: AP-8, the write is blocked for ever"]
 fn ap_8_a_write_after_a_refusal_fails() {
     let mut s = Script::syn_sent(config());
     s.send(seg().rst().ack(1));
@@ -329,7 +328,6 @@ fn ab_6_the_reset_lies_in_a_window_that_was_shrunk() {
 
 /// AP-7: after our own abort nothing is read any more, and least of all an end of stream that hides lost bytes (INV-2).
 #[test]
-#[ignore = "defect: AP-7, INV-2, an end of stream hides lost bytes"]
 fn ap_7_a_read_after_abort_fails() {
     for fin in [false, true] {
         let mut s = Script::established_passive();

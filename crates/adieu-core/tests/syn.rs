@@ -60,7 +60,6 @@ fn sy_4_a_syn_in_syn_received() {
 
 /// SY-4, 3.39: challenges in SYN-RECEIVED are counted like all others.
 #[test]
-#[ignore = "defect: SY-4, 3.39, challenges in SYN-RECEIVED are not limited"]
 fn sy_4_challenges_in_syn_received_have_a_budget() {
     for segment in [seg().seq(5).syn(), seg().seq(5).rst(), seg().seq(-100).ack(1)] {
         let mut s = Script::syn_received(config());

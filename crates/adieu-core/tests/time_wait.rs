@@ -230,7 +230,6 @@ fn tw_12_without_a_listener_the_record_stays() {
 
 /// TW-8, TW-11: a SYN that finds the backlog full opens nothing, so it must not end the wait either.
 #[test]
-#[ignore = "defect: TW-11, a SYN over the backlog ends TIME-WAIT"]
 fn tw_11_a_syn_for_which_there_is_no_room_leaves_the_record() {
     let mut s = Script::established_with(Config { syn_backlog: 1, ..config() }).into_state(State::TimeWait);
     let flow = s.flow;

@@ -114,7 +114,6 @@ fn zw_5_an_orphan_is_given_up_though_probes_are_answered() {
 /// ZW-3, ZW-5: the orphan's patience begins with the orphan. A connection that was idle for long before it was
 /// dropped has its FIN probed like any other.
 #[test]
-#[ignore = "defect: ZW-5, ZW-3, reset without one probe"]
 fn zw_5_an_orphan_after_a_long_idle_time_probes_its_fin() {
     let mut s = closed_window();
     s.advance(secs(3600));
@@ -130,7 +129,6 @@ fn zw_5_an_orphan_after_a_long_idle_time_probes_its_fin() {
 
 /// ZW-5, ZW-4: probes answered while somebody held the handle are no fault of the orphan.
 #[test]
-#[ignore = "defect: ZW-5, reset without one probe as an orphan"]
 fn zw_5_probes_before_orphaning_do_not_count() {
     let mut s = closed_window();
     s.write(b"abc");
@@ -149,7 +147,6 @@ fn zw_5_probes_before_orphaning_do_not_count() {
 
 /// ZW-5, INV-18: a peer that opens and closes its window and takes nothing cannot hold an orphan for ever.
 #[test]
-#[ignore = "defect: ZW-5, INV-18, an orphan is held for ever"]
 fn zw_5_a_window_that_flaps_does_not_hold_an_orphan() {
     let mut s = closed_window();
     s.write(b"abc");
@@ -191,7 +188,6 @@ fn zw_6_unanswered_probes_count_toward_r2() {
 /// ZW-9, M66's sibling (RFC 9293 section 3.10.7.4, first): into our closed window comes a probe whose ACK and window
 /// are news. The octet is refused, the acknowledgment counts.
 #[test]
-#[ignore = "defect: ZW-9, the ACK field is ignored"]
 fn zw_9_the_ack_of_a_probe_into_our_closed_window_counts() {
     let mut s = Script::syn_received(Config { receive_buffer: 4, ..config() });
     s.send(seg().seq(1).ack(1).win(3));
@@ -211,7 +207,6 @@ fn zw_9_the_ack_of_a_probe_into_our_closed_window_counts() {
 
 /// ZW-9, FA-1: the ACK of our FIN on data that finds our window closed.
 #[test]
-#[ignore = "defect: ZW-9, the ACK field is ignored"]
 fn zw_9_the_ack_of_our_fin_counts_though_our_window_is_closed() {
     let mut s = Script::established_with(Config { receive_buffer: 4, ..config() });
     s.send(seg().seq(1).ack(1).data(b"full"));
@@ -248,7 +243,6 @@ fn zw_10_a_lost_window_update_is_found_by_the_next_probe() {
 
 /// ZW-2, RFC 5681 section 3.2: what answers a probe shows no loss, and does not cost the congestion window.
 #[test]
-#[ignore = "defect: ZW-2, three answered probes are taken for a loss"]
 fn zw_2_answers_to_probes_are_no_duplicate_acks() {
     let mut s = closed_window();
     let data = bytes(8 * MSS);

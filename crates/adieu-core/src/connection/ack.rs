@@ -2,8 +2,10 @@
 
 use crate::time::Instant;
 
-/// Replies to out-of-window segments without data: at most one in this many milliseconds.
+/// Replies to out-of-window segments: at most one in this many milliseconds.
 const OUT_OF_WINDOW: u32 = 500;
+/// Replies to a FIN or SYN that came again.
+pub(crate) const REPEAT: u32 = 100;
 /// Challenge ACKs: this many in so many milliseconds (RFC 5961 section 7).
 const CHALLENGES: u8 = 10;
 const CHALLENGE_PERIOD: u32 = 5000;
@@ -39,17 +41,24 @@ impl Ack {
         self.duplicates = self.duplicates.saturating_add(1).min(DUPLICATES);
     }
 
-    /// A segment lay outside the window; `empty` where it took no sequence number. Only empty ones can start an
-    /// endless exchange, so only they are held back.
-    pub(crate) fn owe_out_of_window(&mut self, now: Instant, empty: bool) {
+    /// A segment lay outside the window: at most two replies a second.
+    pub(crate) fn owe_out_of_window(&mut self, now: Instant) {
+        self.owed |= self.may_reply(now, OUT_OF_WINDOW);
+    }
+
+    /// The peer's FIN or SYN came again: ten replies a second, so that no honest peer is kept waiting (3.39).
+    pub(crate) fn owe_repeat(&mut self, now: Instant) {
+        self.owed |= self.may_reply(now, REPEAT);
+    }
+
+    /// Whether a reply may leave now, if the last one is at least `apart` milliseconds old.
+    pub(crate) fn may_reply(&mut self, now: Instant, apart: u32) -> bool {
         let now = now.as_wrapping_millis();
-        if empty {
-            if now.wrapping_sub(self.replied) < OUT_OF_WINDOW {
-                return;
-            }
+        let may = now.wrapping_sub(self.replied) >= apart;
+        if may {
             self.replied = now;
         }
-        self.owed = true;
+        may
     }
 
     /// A challenge (RFC 5961), if the budget allows one.
@@ -93,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn x_3_39_empty_segments_out_of_window_draw_two_replies_a_second() {
+    fn x_3_39_segments_out_of_window_draw_two_replies_a_second() {
         let mut ack = Ack::new(Instant::ZERO);
         let replies = (0..1000).filter(|ms| {
-            ack.owe_out_of_window(Instant::from_millis(*ms), true);
+            ack.owe_out_of_window(Instant::from_millis(*ms));
             taken(&mut ack)
         });
         assert_eq!(replies.count(), 2);

@@ -37,6 +37,8 @@ pub(crate) enum Position {
     Acceptable,
     /// Ends just before the window: a repeated FIN, a probe, a keepalive. Its acknowledgment field is still news (SQ-3).
     JustBefore,
+    /// Begins at the window, which is closed: its text is not taken, its acknowledgment field is still news (ZW-9).
+    ClosedWindow,
     /// Not acceptable.
     Outside,
 }
@@ -52,6 +54,34 @@ pub(crate) struct Taken {
     pub(crate) out_of_order: bool,
     /// It contradicts where the FIN was said to be (FR-4).
     pub(crate) contradiction: bool,
+}
+
+impl Position {
+    /// The four cases of RFC 9293 table 6, and what lies beside them: SQ-3, and a FIN that needs no room in a closed
+    /// window (FR-3, FB-5).
+    pub(crate) fn of(segment: &Segment<'_>, next: Seq, window: u64) -> Self {
+        let start = i64::from(segment.seq.distance(next));
+        let len = i64::from(segment.len());
+        let end = start + len;
+        let window = i64::try_from(window).unwrap_or(i64::MAX);
+        let inside = |at: i64| 0 <= at && at < window;
+        let only_fin_is_new = start <= 0 && end == 1 && segment.flags.has(Flags::FIN);
+        let acceptable = match (len, window) {
+            (0, 0) => start == 0,
+            (0, _) => inside(start),
+            (_, 0) => only_fin_is_new,
+            (_, _) => inside(start) || inside(end - 1),
+        };
+        if acceptable {
+            Self::Acceptable
+        } else if end == 0 && len > 0 || start == -1 && len == 0 {
+            Self::JustBefore
+        } else if window == 0 && start <= 0 && end > 0 {
+            Self::ClosedWindow
+        } else {
+            Self::Outside
+        }
+    }
 }
 
 /// The window a SYN announces; never scaled.
@@ -111,29 +141,6 @@ impl Recv {
     /// Whether RCV.NXT has passed the peer's FIN.
     pub(crate) fn is_finished(&self) -> bool {
         self.next > self.fin
-    }
-
-    // ---- judgement ---------------------------------------------------------------------------------------------
-
-    /// The four cases of RFC 9293 table 6, and the two beside it: SQ-3, and a bare FIN into a closed window (FR-3).
-    pub(crate) fn position(&self, segment: &Segment<'_>) -> Position {
-        let start = i64::from(segment.seq.distance(self.next_seq()));
-        let len = i64::from(segment.len());
-        let window = i64::try_from(self.window()).unwrap_or(i64::MAX);
-        let inside = |at: i64| 0 <= at && at < window;
-        let bare_fin = start == 0 && len == 1 && segment.flags.has(Flags::FIN);
-        let acceptable = match (len, window) {
-            (0, 0) => start == 0,
-            (0, _) => inside(start),
-            (_, 0) => bare_fin,
-            (_, _) => inside(start) || inside(start + len - 1),
-        };
-        let just_before = start + len == 0 && len > 0 || start == -1 && len == 0;
-        match (acceptable, just_before) {
-            (true, _) => Position::Acceptable,
-            (false, true) => Position::JustBefore,
-            (false, false) => Position::Outside,
-        }
     }
 
     // ---- text --------------------------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ impl Connection {
 
     /// SND.NXT; where the peer has shrunk its window to the left of that, the last number it would look at (AB-6).
     pub(super) fn reset_seq(&self) -> Seq {
-        let edge = self.send.una() + u64::from(self.send.window().max(1) - 1);
-        self.send.next().min(edge).on_wire(self.send.iss())
+        let edge = self.send.una() + u64::from(self.send.window());
+        let seq = if self.send.next() > edge { edge.max(self.send.una() + 1).moved(-1) } else { None };
+        seq.unwrap_or(self.send.next()).on_wire(self.send.iss())
     }
 }

@@ -57,11 +57,8 @@ impl Connection {
     }
 
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
-        let had_outstanding = self.send.outstanding() > 0;
         if self.send.sent(now.time, range, probe) {
             self.ledger.note(|ledger| ledger.retransmissions = ledger.retransmissions.saturating_add(1));
-        } else if !had_outstanding && !probe {
-            self.trouble.since = now.time;
         }
         let fin = range.end > self.send.fin();
         if fin {

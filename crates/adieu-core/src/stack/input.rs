@@ -83,8 +83,11 @@ impl Stack {
         let listener = self.listeners.find(flow.local_address, flow.local_port);
         if let time_wait::Verdict::Reopen(floor) = verdict {
             if let Some(listener) = listener {
-                self.drop_record(number);
-                return self.open(listener, *flow, segment, Some(floor));
+                if self.admit(listener) {
+                    self.drop_record(number);
+                    self.open(listener, *flow, segment, Some(floor));
+                }
+                return;
             }
             verdict = record.refuse_syn(self.now);
         }
@@ -108,7 +111,10 @@ impl Stack {
                 return;
             }
             if !has(Flags::ACK) {
-                return self.open(listener, *flow, segment, None);
+                if self.admit(listener) {
+                    self.open(listener, *flow, segment, None);
+                }
+                return;
             }
         }
         if let Some(reset) = reset::answer(segment) {
@@ -117,11 +123,15 @@ impl Stack {
         }
     }
 
-    /// A SYN opens a connection, if its listener's backlog has room.
+    /// Whether a listener's backlog has room for one more; it is taken.
+    fn admit(&mut self, listener: ListenerId) -> bool {
+        let admitted = self.listeners.admit(listener, &self.config);
+        self.stats.syns_dropped += u64::from(!admitted);
+        admitted
+    }
+
+    /// A SYN that was admitted opens a connection.
     fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>, floor: Option<Seq>) {
-        if !self.listeners.admit(listener, &self.config) {
-            return self.stats.syns_dropped += 1;
-        }
         let fresh = self.secrets.initial_seq(&flow, self.now);
         let iss = floor.map_or(fresh, |floor| if fresh.distance(floor) < 0 { floor } else { fresh });
         let opening = Opening::accept(self.step(), iss, syn);
@@ -168,8 +178,11 @@ impl Stack {
         }
         let now = Now { time: self.now, config: &self.config };
         let mut connection = Connection::new(now, slot.is.opened(&self.config), segment);
-        if !passive || segment.flags.has(Flags::SYN) {
+        if !passive {
             connection.connected();
+        }
+        if segment.flags.has(Flags::SYN) {
+            connection.owe_ack();
         }
         connection.handle_segment(now, &segment.without_syn());
         match pending {

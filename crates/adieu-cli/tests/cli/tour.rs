@@ -1,15 +1,15 @@
 //! `adieu tour`.
 
-mod common;
-
-use common::{adieu, texts};
+use crate::common::{adieu, texts};
 
 #[test]
 fn the_four_way_goodbye_is_drawn_and_every_check_holds() {
     let output = adieu(&["tour", "four-way"]);
     let (out, err) = texts(&output);
     assert!(output.status.success() && err.is_empty(), "{out}{err}");
-    for state in ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT"] {
+    for state in
+        ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT"]
+    {
         assert!(out.contains(state), "{state} in\n{out}");
     }
     assert!(out.contains("graceful-local-first") && out.contains("graceful-peer-first"));
@@ -20,7 +20,7 @@ fn the_four_way_goodbye_is_drawn_and_every_check_holds() {
 #[test]
 fn the_readme_shows_it_as_printed() {
     let (out, _) = texts(&adieu(&["tour", "four-way"]));
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let ladder: Vec<&str> = out.lines().skip(2).take_while(|line| !line.is_empty()).collect();
     assert!(ladder.len() > 20);
     assert!(readme.contains(&ladder.join("\n")), "README.md does not show this ladder:\n{}", ladder.join("\n"));

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// Runs the command with `args`.
-pub fn adieu(args: &[&str]) -> Output {
+pub(crate) fn adieu(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_adieu")).args(args).env_remove("NO_COLOR").output().expect("the command starts")
 }
 
 /// Whether a TUN can be made in a namespace of our own. Where it cannot, says so, unless `ADIEU_REQUIRE_TUN=1` demands it.
-pub fn tun_is_here() -> bool {
+pub(crate) fn tun_is_here() -> bool {
     let made = namespace("ip link set lo up && test -c /dev/net/tun && ip tuntap add dev probe0 mode tun", &[]);
     let here = made.status.success();
     if !here {
@@ -22,7 +22,7 @@ pub fn tun_is_here() -> bool {
 
 /// Runs a shell script in a network and mount namespace of its own, which goes away with it; `$ADIEU` is the command,
 /// `$DIR` an empty directory. Bounded in time.
-pub fn namespace(script: &str, env: &[(&str, &str)]) -> Output {
+pub(crate) fn namespace(script: &str, env: &[(&str, &str)]) -> Output {
     let dir = TempDir::new();
     let script = format!("set -eu\nip link set lo up\ncd \"$DIR\"\n{script}");
     let mut command = Command::new("timeout");
@@ -32,10 +32,10 @@ pub fn namespace(script: &str, env: &[(&str, &str)]) -> Output {
 }
 
 /// An empty directory that goes away.
-pub struct TempDir(pub PathBuf);
+pub(crate) struct TempDir(pub(crate) PathBuf);
 
 impl TempDir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("adieu-test-{}-{number}", std::process::id()));
@@ -51,6 +51,6 @@ impl Drop for TempDir {
 }
 
 /// Standard output and error as text.
-pub fn texts(output: &Output) -> (String, String) {
+pub(crate) fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -1,8 +1,6 @@
 //! `adieu listen` against the Linux kernel's TCP, over a TUN in a network namespace of its own.
 
-mod common;
-
-use common::{TempDir, adieu, namespace, texts, tun_is_here};
+use crate::common::{TempDir, adieu, namespace, texts, tun_is_here};
 use sha2::{Digest, Sha256};
 
 /// Waits until the listener says so.
@@ -15,7 +13,8 @@ fn curl_fetches_a_megabyte_and_the_receipt_says_how_it_ended() {
     }
     let dir = TempDir::new();
     let body: Vec<u8> = (0..1_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut response = b"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\n".to_vec();
+    let mut response =
+        b"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\n".to_vec();
     response.extend_from_slice(&body);
     std::fs::write(dir.0.join("response"), &response).unwrap();
     let script = format!(

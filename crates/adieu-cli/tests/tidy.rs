@@ -111,6 +111,9 @@ fn every_requirement_has_one_row_and_tests_name_only_those_there_are() {
             let Some(family) = families.iter().find(|family| test.starts_with(family.as_str())) else { continue };
             let number: String = test[family.len()..].chars().take_while(char::is_ascii_digit).collect();
             let id = format!("{}-{number}", family.trim_end_matches('_').to_uppercase());
+            if family == "x_" {
+                continue; // Part 3's ids begin with a digit, which no function's name can.
+            }
             assert!(number.is_empty() || ids.contains(&id), "{name}: {test} names {id}, which is no requirement");
         }
     }

@@ -1,7 +1,8 @@
 //! Work to be counted: two stacks in memory, both ends on one core, packets of at most 1500 bytes with checksums.
 //!
-//! `work segments N` carries N data segments over one connection, 16 to a round; `work lives N` lets N connections live
-//! one after the other: open, one byte each way, a four-way close, TIME-WAIT. `bench/instructions` counts what one costs.
+//! `work segments N` carries N data segments over one connection, 16 to a round; `work lives N` lets N connections
+//! live one after the other: open, one byte each way, a four-way close, TIME-WAIT. `bench/instructions` counts what
+//! one costs.
 
 use std::net::SocketAddr;
 
@@ -55,14 +56,14 @@ impl Pair {
 
     /// Lets packets change hands until neither end has any.
     fn exchange(&mut self) {
-        while self.to_server() + self.to_client() > 0 {}
+        while self.reach_server() + self.reach_client() > 0 {}
     }
 
-    fn to_server(&mut self) -> usize {
+    fn reach_server(&mut self) -> usize {
         carry(&mut self.client, &mut self.server, self.now)
     }
 
-    fn to_client(&mut self) -> usize {
+    fn reach_client(&mut self) -> usize {
         carry(&mut self.server, &mut self.client, self.now)
     }
 }
@@ -125,21 +126,21 @@ fn lives(count: usize) {
     for _ in 0..count {
         pair.now += Duration::from_micros(10);
         let client = pair.client.connect(pair.now, None, server_address()).expect("a port is free");
-        pair.to_server();
-        pair.to_client();
+        pair.reach_server();
+        pair.reach_client();
         pair.client.write(pair.now, client, b"x").expect("connected");
-        pair.to_server();
+        pair.reach_server();
         let server = pair.server.accept(pair.listener).expect("a connection");
         pair.server.read(pair.now, server, &mut byte).expect("a byte");
         pair.server.write(pair.now, server, &byte).expect("room");
-        pair.to_client();
+        pair.reach_client();
         pair.client.read(pair.now, client, &mut byte).expect("a byte");
         pair.client.release(pair.now, client);
-        pair.to_server();
+        pair.reach_server();
         assert_eq!(pair.server.read(pair.now, server, &mut byte), Ok(0));
         pair.server.release(pair.now, server);
-        pair.to_client();
-        pair.to_server();
+        pair.reach_client();
+        pair.reach_server();
         pair.now += Duration::from_secs(61);
         pair.client.handle_timeout(pair.now);
     }

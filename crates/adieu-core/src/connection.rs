@@ -286,8 +286,8 @@ impl Connection {
         self.events.add(Events::WRITABLE);
     }
 
-    /// RFC 5681 section 2: the acknowledgment field of data or of a FIN never counts as a duplicate. Nor does the answer
-    /// to a probe, which says nothing of loss.
+    /// RFC 5681 section 2: the acknowledgment field of data or of a FIN never counts as a duplicate. Nor does the
+    /// answer to a probe, which says nothing of loss.
     fn is_duplicate_ack(&self, segment: &Segment<'_>) -> bool {
         let same_window = u32::from(segment.window) == self.send.window() && segment.window > 0;
         self.send.outstanding() > 0 && segment.is_empty() && same_window

@@ -1,8 +1,8 @@
 //! The protocol core of adieu: TCP, and as much IP and ICMP as TCP needs.
 //!
-//! Sans-IO: no clock, no randomness, no threads, no sockets. Time comes in as an argument, secrets come in once, packets
-//! come in and go out as values. So a run is a function of its inputs, and the code that ships can be simulated,
-//! model-checked and replayed.
+//! Sans-IO: no clock, no randomness, no threads, no sockets. Time comes in as an argument, secrets come in once,
+//! packets come in and go out as values. So a run is a function of its inputs, and the code that ships can be
+//! simulated, model-checked and replayed.
 //!
 //! Where to look first:
 //! * how a connection closes: [`connection::close`], one page to hold against RFC 9293's state diagram;

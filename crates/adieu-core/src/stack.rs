@@ -1,5 +1,7 @@
 //! The stack: a table of flows. It knows addresses and packets and no rule of TCP.
 
+mod counts;
+mod errors;
 mod flow;
 mod index;
 mod input;
@@ -10,7 +12,6 @@ mod waits;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -33,15 +34,18 @@ use crate::wire::checksum::SumFn;
 use crate::wire::ip::is_host;
 
 pub use crate::listener::ListenerId;
+pub use counts::{Leftover, Stats};
+pub use errors::{BindError, ConnectError};
 pub use flow::Flow;
 pub use output::{Leaving, Outgoing};
 
 /// TCP for one set of addresses.
 ///
-/// Each step: tell it what happened ([`handle_packet`](Self::handle_packet), [`handle_timeout`](Self::handle_timeout),
-/// a call for a handle), then send what [`poll_transmit`](Self::poll_transmit) says until it is done, look at
-/// [`poll_notified`](Self::poll_notified), and come back at [`poll_timeout`](Self::poll_timeout). Time never goes back: an
-/// earlier `now` than before counts as the one before.
+/// Each step: tell it what happened ([`handle_packet`](Self::handle_packet),
+/// [`handle_timeout`](Self::handle_timeout), a call for a handle), then send what
+/// [`poll_transmit`](Self::poll_transmit) says until it is done, look at [`poll_notified`](Self::poll_notified), and
+/// come back at [`poll_timeout`](Self::poll_timeout). Time never goes back: an earlier `now` than before counts as
+/// the one before.
 #[derive(Clone, Debug)]
 pub struct Stack {
     config: Config,
@@ -122,115 +126,6 @@ enum At {
     Connection(u32),
     /// It never was a connection.
     Failed(Box<Receipt>),
-}
-
-/// Why nobody can listen there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BindError {
-    /// Another listener has the address and port.
-    InUse(SocketAddr),
-    /// The address is none of ours.
-    NotOurs(IpAddr),
-    /// Every ephemeral port has a listener.
-    NoPort,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse(local) => write!(f, "{local} is in use: another listener of this stack has it"),
-            Self::NotOurs(address) => write!(f, "{address} is none of this stack's addresses"),
-            Self::NoPort => f.write_str("no ephemeral port is free"),
-        }
-    }
-}
-
-impl core::error::Error for BindError {}
-
-/// Why no connection was begun.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ConnectError {
-    /// Not the address of a single host: unspecified, multicast or broadcast; or port 0 (MUST-46).
-    NotAHost(SocketAddr),
-    /// We have no address of that family, or the one asked for is none of ours.
-    NoAddress(SocketAddr),
-    /// The wanted local port already has a connection to that peer, or had one that is in TIME-WAIT.
-    InUse(SocketAddr),
-    /// Every local port has a connection to that peer, or had one that is in TIME-WAIT.
-    NoPort(SocketAddr),
-    /// The peer would be ourselves (SC-7).
-    Ourselves(SocketAddr),
-    /// The stack holds as many connections as it can number.
-    Full,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAHost(remote) => write!(f, "{remote} does not name a single host and port"),
-            Self::NoAddress(remote) => write!(f, "no address of this stack can reach {remote}"),
-            Self::InUse(local) => {
-                write!(f, "{local} already has a connection to that peer, or had one within TIME-WAIT")
-            }
-            Self::NoPort(remote) => write!(f, "no local port is free for {remote}: all are connected or in TIME-WAIT"),
-            Self::Ourselves(remote) => write!(f, "{remote} is this stack itself"),
-            Self::Full => f.write_str("too many connections"),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
-
-/// What the stack has seen, in counts.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Stats {
-    /// Packets handed in.
-    pub packets: u64,
-    /// Dropped: broken, or not of a kind we read.
-    pub malformed: u64,
-    /// Dropped: a checksum was wrong.
-    pub bad_checksum: u64,
-    /// Dropped: for another address, or from one that cannot be a peer.
-    pub not_ours: u64,
-    /// Segments without a connection that were answered with a reset.
-    pub strays_reset: u64,
-    /// Replies to strays that found no room.
-    pub strays_dropped: u64,
-    /// SYNs dropped because a listener's backlog was full.
-    pub syns_dropped: u64,
-    /// Half-open connections of listeners that came to nothing.
-    pub openings_forgotten: u64,
-    /// Connections that ended, openings by `connect` included; as many receipts were made.
-    pub ended: u64,
-    /// Of those, gracefully.
-    pub ended_gracefully: u64,
-    /// Receipts that nobody took before the next ones came.
-    pub receipts_dropped: u64,
-    /// TIME-WAIT records that gave way to newer ones.
-    pub time_wait_evicted: u64,
-}
-
-/// What is still held: all zero when everything is over.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Leftover {
-    /// In SYN-SENT or SYN-RECEIVED.
-    pub openings: usize,
-    /// Connections, ended ones with a handle included.
-    pub connections: usize,
-    /// In TIME-WAIT.
-    pub time_waits: usize,
-    /// Listeners.
-    pub listeners: usize,
-    /// Handles the application holds.
-    pub handles: usize,
-    /// Flows in the index: ports in use.
-    pub flows: usize,
-    /// Armed timers.
-    pub timers: usize,
-    /// Bytes in queues.
-    pub bytes: u64,
-    /// Packets that wait for the device.
-    pub replies: usize,
 }
 
 impl Stack {
@@ -801,7 +696,8 @@ impl Stack {
 
     // ---- time --------------------------------------------------------------------------------------------------
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next; [`Instant::NEVER`] where nothing is waited for.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next; [`Instant::NEVER`] where nothing is waited
+    /// for.
     pub fn poll_timeout(&self) -> Instant {
         let deadline = self.deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
         deadline.min(self.waits.next_expiry(self.now))

@@ -21,7 +21,8 @@ impl TcpListener {
     /// Listens at `local`: one of the net's addresses, or the unspecified one for all; port 0 takes a free one.
     ///
     /// # Errors
-    /// `AddrInUse` where another listener of this net has it, `AddrNotAvailable` where the address is none of the net's.
+    /// `AddrInUse` where another listener of this net has it, `AddrNotAvailable` where the address is none of the
+    /// net's.
     pub fn bind(net: &Net, local: SocketAddr) -> io::Result<Self> {
         let shared = net.shared.clone();
         let id = shared.step(|shard, _| shard.stack.listen(local)).map_err(error::bind)?;

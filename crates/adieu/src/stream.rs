@@ -76,8 +76,8 @@ impl TcpStream {
         self.shared.lock().stack.receipt(self.handle)
     }
 
-    /// Sends our FIN after what was written, and waits until the peer's TCP has acknowledged all of it. Reading goes on.
-    /// Cancel-safe: the FIN is sent either way.
+    /// Sends our FIN after what was written, and waits until the peer's TCP has acknowledged all of it. Reading goes
+    /// on. Cancel-safe: the FIN is sent either way.
     ///
     /// # Errors
     /// Where the connection ended before that.

@@ -8,7 +8,8 @@ pub(crate) fn adieu(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_adieu")).args(args).env_remove("NO_COLOR").output().expect("the command starts")
 }
 
-/// Whether a TUN can be made in a namespace of our own. Where it cannot, says so, unless `ADIEU_REQUIRE_TUN=1` demands it.
+/// Whether a TUN can be made in a namespace of our own. Where it cannot, says so, unless `ADIEU_REQUIRE_TUN=1`
+/// demands it.
 pub(crate) fn tun_is_here() -> bool {
     let made = namespace("ip link set lo up && test -c /dev/net/tun && ip tuntap add dev probe0 mode tun", &[]);
     let here = made.status.success();

@@ -116,7 +116,8 @@ fn without_a_tun_driver_or_permission_it_says_what_to_do() {
     let nobody = "cp \"$ADIEU\" ./adieu; chmod 755 . adieu; cd /\n\
         exec setpriv --reuid 65534 --regid 65534 --clear-groups -- \"$DIR/adieu\" listen 10.77.0.1:80 < /dev/null";
     refused(&namespace(nobody, &[]), &["root"]);
-    let uncapable = "cp \"$ADIEU\" ./adieu; chmod 755 . adieu; cp -a /dev/net/tun tun; chmod 666 tun; mount --bind tun /dev/net/tun; cd /\n\
+    let uncapable = "cp \"$ADIEU\" ./adieu; chmod 755 . adieu; cp -a /dev/net/tun tun; chmod 666 tun\n\
+        mount --bind tun /dev/net/tun; cd /\n\
         exec setpriv --reuid 65534 --regid 65534 --clear-groups -- \"$DIR/adieu\" listen 10.77.0.1:80 < /dev/null";
     refused(&namespace(uncapable, &[]), &["cap_net_admin"]);
 }

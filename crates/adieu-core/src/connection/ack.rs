@@ -16,7 +16,8 @@ const DUPLICATES: u8 = 64;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Ack {
     owed: bool,
-    /// Bare acknowledgments, one for each segment out of order, which a sender without SACK counts (RFC 5681 section 3.2).
+    /// Bare acknowledgments, one for each segment out of order, which a sender without SACK counts (RFC 5681 section
+    /// 3.2).
     duplicates: u8,
     challenges: u8,
     /// Milliseconds modulo 2^32, as below: a reply held back by mistake every 49 days is no loss.

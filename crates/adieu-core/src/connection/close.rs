@@ -12,10 +12,10 @@
 //! ```
 //!
 //! Four events move the halves, each one step; a repeat changes nothing. Nobody else writes them:
-//! * [`shut_down`](Close::shut_down): the application has no more to send (`shutdown`, `close`; CL-5, CL-6);
-//! * [`fin_sent`](Close::fin_sent): our FIN has left for the first time; no name of the diagram changes;
-//! * [`fin_acked`](Close::fin_acked): the peer acknowledged our FIN (FA-1, FA-3, FA-4);
-//! * [`fin_received`](Close::fin_received): the peer's FIN is next in order and all before it is here (FI-5 to FI-8).
+//! * `shut_down`: the application has no more to send (`shutdown`, `close`; CL-5, CL-6);
+//! * `fin_sent`: our FIN has left for the first time; no name of the diagram changes;
+//! * `fin_acked`: the peer acknowledged our FIN (FA-1, FA-3, FA-4);
+//! * `fin_received`: the peer's FIN is next in order and all before it is here (FI-5 to FI-8).
 //!
 //! In one segment the acknowledgment counts before the FIN (FI-0), which is what tells TIME-WAIT from CLOSING.
 //!

@@ -175,7 +175,8 @@ pub struct Receipt {
     pub closed_first: Option<Closer>,
     /// Bytes taken from the application.
     pub sent: u64,
-    /// Of those, acknowledged by the peer's TCP: a lower bound of what it has. Nothing says that its application read them.
+    /// Of those, acknowledged by the peer's TCP: a lower bound of what it has. Nothing says that its application read
+    /// them.
     pub acknowledged: u64,
     /// Bytes that came in order from the peer.
     pub received: u64,

@@ -35,7 +35,8 @@ struct Pieces(BTreeMap<Offset, Bytes>);
 pub(crate) enum Position {
     /// In the window.
     Acceptable,
-    /// Ends just before the window: a repeated FIN, a probe, a keepalive. Its acknowledgment field is still news (SQ-3).
+    /// Ends just before the window: a repeated FIN, a probe, a keepalive. Its acknowledgment field is still news
+    /// (SQ-3).
     JustBefore,
     /// Begins at the window, which is closed: its text is not taken, its acknowledgment field is still news (ZW-9).
     ClosedWindow,
@@ -206,7 +207,8 @@ impl Recv {
         }
     }
 
-    /// Keeps what is new of data out of order, in at most `limit` pieces: the newcomer gives way, its sender has it still.
+    /// Keeps what is new of data out of order, in at most `limit` pieces: the newcomer gives way, its sender has it
+    /// still.
     fn insert(&mut self, mut at: Offset, mut payload: Payload<'_>, limit: usize) {
         let pieces = &mut self.pieces.get_or_insert_default().0;
         if let Some((start, piece)) = pieces.range(..=at).next_back() {

@@ -34,7 +34,8 @@ struct Flight {
     runs: VecDeque<Run>,
     /// Octets in runs that count as lost.
     lost: u32,
-    /// Octets that duplicate acknowledgments say have left the network (RFC 6582's inflated window, the other way round).
+    /// Octets that duplicate acknowledgments say have left the network (RFC 6582's inflated window, the other way
+    /// round).
     departed: u32,
 }
 
@@ -247,7 +248,8 @@ impl Send {
 
     // ---- transmission ------------------------------------------------------------------------------------------
 
-    /// What to send next, if the peer's window and `congestion_window` allow anything: lost octets first, then new ones.
+    /// What to send next, if the peer's window and `congestion_window` allow anything: lost octets first, then new
+    /// ones.
     pub(crate) fn next_range(&self, congestion_window: u64, super_segment: u32) -> Option<Range<Offset>> {
         if self.window == 0 || !self.is_pending() {
             return None;

@@ -7,7 +7,8 @@ use super::{Connection, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
 
 impl Connection {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`crate::Instant::NEVER`] where nothing is waited for.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`crate::Instant::NEVER`] where nothing is
+    /// waited for.
     pub fn poll_timeout(&self) -> crate::Instant {
         self.timers.next()
     }

@@ -92,7 +92,10 @@ mod tests {
         }
 
         #[test]
-        fn cutting_into_pieces_changes_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..300), cuts in proptest::collection::vec(0usize..300, 0..4)) {
+        fn cutting_into_pieces_changes_nothing(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            cuts in proptest::collection::vec(0usize..300, 0..4),
+        ) {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).collect();
             cuts.sort_unstable();
             let mut whole = Checksum::new(sum);

@@ -116,8 +116,8 @@ const NO_OPERATION: u8 = 1;
 const MAXIMUM_SEGMENT_SIZE: u8 = 2;
 
 impl<'a> Segment<'a> {
-    /// Reads the segment in `bytes`, the body of `packet`. `None` where the header is cut short or an option's length is illegal (RS-8: such a segment
-    /// is dropped).
+    /// Reads the segment in `bytes`, the body of `packet`. `None` where the header is cut short or an option's length
+    /// is illegal (RS-8: such a segment is dropped).
     pub fn parse(bytes: &'a [u8], packet: &Packet<'a>) -> Option<Self> {
         let header = bytes.first_chunk::<HEADER>()?;
         let length = usize::from(header[12] >> 4) * 4;

@@ -353,14 +353,15 @@ impl Connection {
     /// it is one.
     fn settle(&mut self, now: Now<'_>, before: State) {
         if self.ended.is_none() {
-            match (before, self.state()) {
+            let state = self.state();
+            if state != State::Closed {
+                self.ledger.note(|ledger| ledger.spent.enter(state, now.time));
+            }
+            match (before, state) {
                 (_, State::Closed) => self.end(now, Ending::Graceful { order: Order::PeerFirst }),
                 (State::Closing, State::TimeWait) => self.end(now, Ending::Graceful { order: Order::Simultaneous }),
                 (_, State::TimeWait) => self.end(now, Ending::Graceful { order: Order::LocalFirst }),
-                (_, state) => {
-                    self.ledger.note(|ledger| ledger.spent.enter(state, now.time));
-                    self.set_timers(now);
-                }
+                (_, _) => self.set_timers(now),
             }
         }
         self.check();

@@ -197,7 +197,7 @@ impl Receipt {
 
 /// The states a connection passed through before its ending, in order, each with its stay.
 ///
-/// A connection visits at most four: one while opening, ESTABLISHED, and two of the closing ones.
+/// A connection visits at most six: two while opening, ESTABLISHED, two while closing, TIME-WAIT.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Spent {
     since: [Instant; SPENT],
@@ -206,7 +206,7 @@ pub struct Spent {
     len: u8,
 }
 
-const SPENT: usize = 5;
+const SPENT: usize = 6;
 
 impl Spent {
     /// A history that begins in `state` at `now`.

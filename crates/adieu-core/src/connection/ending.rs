@@ -204,21 +204,25 @@ pub struct Spent {
     ended: Instant,
     states: [State; SPENT],
     len: u8,
+    /// TIME-WAIT is next; it takes no time before the ending, which it begins with.
+    waits: bool,
 }
 
-const SPENT: usize = 6;
+const SPENT: usize = 5;
 
 impl Spent {
     /// A history that begins in `state` at `now`.
     pub(crate) fn begin(state: State, now: Instant) -> Self {
-        Self { since: [now; SPENT], ended: now, states: [state; SPENT], len: 1 }
+        Self { since: [now; SPENT], ended: now, states: [state; SPENT], len: 1, waits: false }
     }
 
     /// The connection is in `state` at `now`.
     pub(crate) fn enter(&mut self, state: State, now: Instant) {
         self.ended = now;
         let len = usize::from(self.len);
-        if self.states[len - 1] != state && len < SPENT {
+        if state == State::TimeWait {
+            self.waits = true;
+        } else if self.states[len - 1] != state && len < SPENT {
             self.states[len] = state;
             self.since[len] = now;
             self.len += 1;
@@ -235,7 +239,8 @@ impl Spent {
         let len = usize::from(self.len);
         let ends = self.since[1..len].iter().chain([&self.ended]);
         let stays = self.since[..len].iter().zip(ends).map(|(from, to)| to.since(*from));
-        self.states[..len].iter().copied().zip(stays)
+        let wait = self.waits.then_some((State::TimeWait, Duration::ZERO));
+        self.states[..len].iter().copied().zip(stays).chain(wait)
     }
 
     /// From the first state to the ending.

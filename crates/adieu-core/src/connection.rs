@@ -592,6 +592,3 @@ impl Connection {
 
 /// design.md's limit: a million idle connections must fit beside the application.
 const _: () = assert!(size_of::<Connection>() <= 448);
-
-#[cfg(test)]
-mod tests;

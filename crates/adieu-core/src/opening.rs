@@ -281,6 +281,3 @@ impl Opening {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

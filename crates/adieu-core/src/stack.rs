@@ -786,6 +786,3 @@ fn notify(handles: &mut Slab<Handle>, notified: &mut VecDeque<HandleId>, number:
         notified.push_back(HandleId { number, generation: handle.generation });
     }
 }
-
-#[cfg(test)]
-mod tests;

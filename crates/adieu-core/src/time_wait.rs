@@ -206,6 +206,3 @@ fn before(a: u32, b: u32) -> bool {
 
 /// design.md's limit, index apart.
 const _: () = assert!(size_of::<Record>() <= 52);
-
-#[cfg(test)]
-mod tests;

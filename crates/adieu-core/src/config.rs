@@ -106,9 +106,10 @@ impl Config {
         if long { wait.max(Duration::from_secs(240)) } else { wait }
     }
 
-    /// The MSS we announce over IPv4 (RFC 9293 MUST-67).
-    pub(crate) fn receive_mss(&self) -> u16 {
-        self.mtu.saturating_sub(40).max(28)
+    /// The MSS we announce to a peer with this address (RFC 9293 MUST-67).
+    pub(crate) fn receive_mss(&self, peer: IpAddr) -> u16 {
+        let headers = if peer.is_ipv4() { 40 } else { 60 };
+        self.mtu.saturating_sub(headers).max(28)
     }
 }
 

@@ -1,5 +1,7 @@
 //! SYN-SENT and SYN-RECEIVED: what becomes a [`Connection`](crate::Connection), or an ending. No buffers yet.
 
+use core::net::IpAddr;
+
 use crate::config::Config;
 use crate::connection::ack::{Ack, REPEAT};
 use crate::connection::close::State;
@@ -19,6 +21,8 @@ pub(crate) struct Opening {
     irs: Option<Seq>,
     /// MUST-11: how it began decides what a reset means.
     passive: bool,
+    /// What we announce, and what a peer takes that announces nothing.
+    mss: Mss,
     peer_mss: u16,
     tries: u8,
     due: bool,
@@ -54,19 +58,32 @@ pub(crate) enum Verdict {
     Forgotten,
 }
 
-/// MUST-15: what a peer takes that announces nothing.
-const DEFAULT_MSS: u16 = 536;
+/// Segment sizes that depend on the path.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Mss {
+    ours: u16,
+    default: u16,
+}
+
+impl Mss {
+    /// Towards `peer`; MUST-15 says what it takes if it announces nothing.
+    pub(crate) fn towards(peer: IpAddr, config: &Config) -> Self {
+        Self { ours: config.receive_mss(peer), default: if peer.is_ipv4() { 536 } else { 1220 } }
+    }
+}
+
 /// Smallest payload of a full segment we send, whatever a peer announces (limit 3.19).
 const MIN_MSS: u16 = 48;
 
 impl Opening {
     /// An active open: SYN-SENT.
-    pub(crate) fn connect(now: Now<'_>, iss: Seq) -> Self {
+    pub(crate) fn connect(now: Now<'_>, iss: Seq, mss: Mss) -> Self {
         Self {
             iss,
             irs: None,
             passive: false,
-            peer_mss: DEFAULT_MSS,
+            mss,
+            peer_mss: mss.default,
             tries: 0,
             due: true,
             ack: Ack::new(now.time),
@@ -79,13 +96,13 @@ impl Opening {
     }
 
     /// A SYN has come to a listener: SYN-RECEIVED. Data and FIN on it are not taken, so they come again (FR-9).
-    pub(crate) fn accept(now: Now<'_>, iss: Seq, syn: &Segment<'_>) -> Self {
+    pub(crate) fn accept(now: Now<'_>, iss: Seq, mss: Mss, syn: &Segment<'_>) -> Self {
         Self {
             irs: Some(syn.seq),
             passive: true,
-            peer_mss: syn.options.mss.unwrap_or(DEFAULT_MSS),
+            peer_mss: syn.options.mss.unwrap_or(mss.default),
             ledger: Noted::new(Ledger::begin(State::SynReceived, now.time)),
-            ..Self::connect(now, iss)
+            ..Self::connect(now, iss, mss)
         }
     }
 
@@ -131,7 +148,7 @@ impl Opening {
             return Verdict::Waiting;
         }
         self.irs = Some(segment.seq);
-        self.peer_mss = segment.options.mss.unwrap_or(DEFAULT_MSS);
+        self.peer_mss = segment.options.mss.unwrap_or(self.mss.default);
         if acks_our_syn {
             return Verdict::Established;
         }
@@ -220,7 +237,7 @@ impl Opening {
         if core::mem::take(&mut self.due) {
             self.ack.take();
             self.sent_syn(now);
-            let options = Options { mss: Some(now.config.receive_mss()) };
+            let options = Options { mss: Some(self.mss.ours) };
             return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
         }
         self.ack.take().then_some(bare)
@@ -247,11 +264,11 @@ impl Opening {
     // ---- what becomes of it ------------------------------------------------------------------------------------
 
     /// What the connection begins with. Only after [`Verdict::Established`].
-    pub(crate) fn opened(&self, config: &Config) -> Opened {
+    pub(crate) fn opened(&self) -> Opened {
         Opened {
             iss: self.iss,
             irs: self.irs.unwrap_or_default(),
-            mss: self.peer_mss.clamp(MIN_MSS, config.receive_mss().max(MIN_MSS)),
+            mss: self.peer_mss.clamp(MIN_MSS, self.mss.ours.max(MIN_MSS)),
             lost: self.tries > 1,
             sent_once: (!self.repeated).then_some(self.sent),
             ledger: self.ledger,

@@ -25,11 +25,11 @@ use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Order, Receipt};
 use crate::connection::{Connection, Events, Now, ReadError, WriteError};
 use crate::listener::Listeners;
-use crate::opening::{Opening, Pending};
+use crate::opening::{Mss, Opening, Pending};
 use crate::ports;
 use crate::secrets::Secrets;
 use crate::time::Instant;
-use crate::time_wait::{Record, Wait};
+use crate::time_wait::{TimeWait, Wait};
 use crate::wire::checksum::SumFn;
 use crate::wire::ip::is_host;
 
@@ -266,7 +266,7 @@ impl Stack {
         }
         let flow = self.choose_flow(local, remote)?;
         let iss = self.secrets.initial_seq(&flow, self.now);
-        let opening = Opening::connect(self.step(), iss);
+        let opening = Opening::connect(self.step(), iss, Mss::towards(flow.remote_address, &self.config));
         let handle = self.new_handle(At::Opening(0)).ok_or(ConnectError::Full)?;
         let Some(number) = self.add_opening(flow, opening, Owner::Handle(handle.number)) else {
             self.handles.remove(handle.number);
@@ -620,7 +620,7 @@ impl Stack {
     }
 
     fn enter_time_wait(&mut self, number: u32, flow: &Flow) -> Option<u32> {
-        while self.waits.len() >= (self.config.time_wait_budget / size_of::<Record>()).max(1) {
+        while self.waits.len() > 0 && self.waits.bytes() >= self.config.time_wait_budget {
             let oldest = self.waits.oldest()?;
             self.stats.time_wait_evicted += 1;
             self.drop_record(oldest);
@@ -629,12 +629,12 @@ impl Stack {
         let rto = connection.rto();
         let duration = self.config.time_wait(rto);
         let wait = if duration > self.config.time_wait(crate::Duration::ZERO) { Wait::Long } else { Wait::Normal };
-        let mut record = Record::new(flow, connection.numbers(), self.now, wait)?;
+        let mut record = TimeWait::new(connection.numbers(), self.now, wait);
         let owes_ack = connection.owes_ack();
         if owes_ack {
             record.owe_ack();
         }
-        let record = self.waits.insert(record, self.now, duration)?;
+        let record = self.waits.insert(flow, record, self.now, duration)?;
         if owes_ack {
             self.due.push_back(Tag::new(Stage::Record, record));
         }
@@ -642,8 +642,9 @@ impl Stack {
     }
 
     fn drop_record(&mut self, number: u32) {
-        if let Some(record) = self.waits.remove(number) {
-            let hash = self.secrets.index_hash(&record.flow());
+        if let Some(flow) = self.waits.flow(number) {
+            self.waits.remove(number);
+            let hash = self.secrets.index_hash(&flow);
             self.index.remove(hash, Tag::new(Stage::Record, number));
         }
     }
@@ -750,7 +751,7 @@ fn flow_of(
     match tag.stage() {
         Stage::Opening => openings.get(tag.number()).map(|slot| slot.flow),
         Stage::Connection => connections.get(tag.number()).map(|slot| slot.flow),
-        Stage::Record => waits.get(tag.number()).map(Record::flow),
+        Stage::Record => waits.flow(tag.number()),
     }
 }
 

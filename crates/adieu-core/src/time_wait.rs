@@ -1,21 +1,14 @@
 //! TIME-WAIT: a record, not a connection. It sends the last ACK again, keeps segments of the old connection from a new
 //! one, and goes (RFC 9293 sections 3.4.2, 3.5 and 3.10.7.4; section 1.11 of the requirements).
 
-use core::net::Ipv4Addr;
-
 use crate::seq::Seq;
-use crate::stack::Flow;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Control, Header};
 use crate::wire::{Flags, Options, Segment};
 
-/// All that is left of an IPv4 connection. Times are milliseconds modulo 2^32.
+/// All that is left of a connection, but for its addresses and ports. Times are milliseconds modulo 2^32.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Record {
-    local: Ipv4Addr,
-    remote: Ipv4Addr,
-    local_port: u16,
-    remote_port: u16,
+pub(crate) struct TimeWait {
     send_next: Seq,
     recv_next: Seq,
     entered: u32,
@@ -72,20 +65,11 @@ const LONGEST: u32 = 4;
 /// How far beyond the old connection's numbers the next one begins (TW-10).
 const ISS_GAP: u32 = 65_537;
 
-impl Record {
-    /// `None` for a flow that is not IPv4.
-    pub(crate) fn new(flow: &Flow, numbers: (Seq, Seq, u16), now: Instant, wait: Wait) -> Option<Self> {
-        let (core::net::IpAddr::V4(local), core::net::IpAddr::V4(remote)) = (flow.local_address, flow.remote_address)
-        else {
-            return None;
-        };
+impl TimeWait {
+    pub(crate) fn new(numbers: (Seq, Seq, u16), now: Instant, wait: Wait) -> Self {
         let (send_next, recv_next, window) = numbers;
         let now = now.as_wrapping_millis();
-        Some(Self {
-            local,
-            remote,
-            local_port: flow.local_port,
-            remote_port: flow.remote_port,
+        Self {
             send_next,
             recv_next,
             entered: now,
@@ -95,15 +79,6 @@ impl Record {
             window,
             wait,
             owed: Owed::Nothing,
-        })
-    }
-
-    pub(crate) fn flow(&self) -> Flow {
-        Flow {
-            local_address: self.local.into(),
-            remote_address: self.remote.into(),
-            local_port: self.local_port,
-            remote_port: self.remote_port,
         }
     }
 
@@ -203,6 +178,3 @@ fn before(a: u32, b: u32) -> bool {
     let distance = b.wrapping_sub(a);
     distance != 0 && distance < u32::MAX / 2
 }
-
-/// design.md's limit, index apart.
-const _: () = assert!(size_of::<Record>() <= 52);

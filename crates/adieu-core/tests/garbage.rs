@@ -6,7 +6,7 @@ mod script;
 use adieu_core::wire::{Flags, Packet};
 use adieu_core::{Config, State};
 use proptest::prelude::*;
-use script::segment::ipv4;
+use script::segment::ip_packet;
 use script::states::{rcv_nxt, snd_nxt};
 use script::{Script, Seg, config, ms, secs, seg};
 
@@ -212,7 +212,7 @@ proptest! {
     fn inv_16_random_bytes(body in prop::collection::vec(any::<u8>(), 0..80), raw in any::<bool>()) {
         let mut s = Script::in_state(State::Established);
         let before = visible(&mut s);
-        let packet = if raw { body } else { ipv4(&s.flow, &body) };
+        let packet = if raw { body } else { ip_packet(&s.flow, &body) };
         s.stack.handle_packet(s.now, Packet::new(&packet));
         s.poll();
         prop_assert_eq!(visible(&mut s), before);

@@ -1,11 +1,13 @@
 //! Packets in: find the flow, hand the segment on, see to what follows.
 
+use core::net::IpAddr;
+
 use etherparse::IpNumber;
 
 use super::index::{Stage, Tag};
 use super::{At, Owner, Slot, Stack};
 use crate::connection::{Connection, Now};
-use crate::opening::{Opening, Pending, Verdict};
+use crate::opening::{Mss, Opening, Pending, Verdict};
 use crate::reset;
 use crate::seq::Seq;
 use crate::stack::{Flow, ListenerId};
@@ -24,21 +26,29 @@ impl Stack {
             Err(NotForUs::Malformed | NotForUs::Fragment) => return self.stats.malformed += 1,
             Err(NotForUs::Checksum) => return self.stats.bad_checksum += 1,
         };
-        // RS-2: no answer to a group, and none to ourselves.
-        let peer = is_host(datagram.source) && !self.config.addresses.contains(&datagram.source);
-        if !peer || !self.config.addresses.contains(&datagram.destination) {
-            return self.stats.not_ours += 1;
-        }
         match datagram.protocol {
             TCP => self.handle_tcp(&packet, &datagram),
-            IpNumber::ICMP => self.handle_icmp(&datagram),
+            IpNumber::ICMP if datagram.source.is_ipv4() => self.handle_icmp(&datagram),
+            IpNumber::IPV6_ICMP if datagram.source.is_ipv6() => self.handle_icmp(&datagram),
             _ => self.stats.malformed += 1,
         }
     }
 
+    /// RS-2: only what comes from a single host that is not us, to us, is answered or begins anything. What has a flow
+    /// was looked at when the flow began.
+    fn is_for_us(&mut self, source: IpAddr, destination: IpAddr) -> bool {
+        let ours = &self.config.addresses;
+        let for_us = is_host(source) && !ours.contains(&source) && ours.contains(&destination);
+        self.stats.not_ours += u64::from(!for_us);
+        for_us
+    }
+
     fn handle_icmp(&mut self, datagram: &Datagram<'_>) {
-        if let Some(reply) = icmp::echo_reply(datagram.body) {
-            self.reply_icmp(datagram.destination, datagram.source, &reply);
+        if !self.is_for_us(datagram.source, datagram.destination) {
+            return;
+        }
+        if let Some(reply) = icmp::echo_reply(datagram) {
+            self.reply_icmp(datagram, &reply);
         }
     }
 
@@ -105,6 +115,9 @@ impl Stack {
 
     /// RFC 9293 section 3.10.7.1 and 3.10.7.2.
     fn segment_for_nobody(&mut self, flow: &Flow, segment: &Segment<'_>) {
+        if !self.is_for_us(flow.remote_address, flow.local_address) {
+            return;
+        }
         let has = |flag| segment.flags.has(flag);
         if let Some(listener) = self.listeners.find(flow.local_address, flow.local_port) {
             if has(Flags::RST) || !has(Flags::ACK) && !has(Flags::SYN) {
@@ -134,7 +147,8 @@ impl Stack {
     fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>, floor: Option<Seq>) {
         let fresh = self.secrets.initial_seq(&flow, self.now);
         let iss = floor.map_or(fresh, |floor| if fresh.distance(floor) < 0 { floor } else { fresh });
-        let opening = Opening::accept(self.step(), iss, syn);
+        let mss = Mss::towards(flow.remote_address, &self.config);
+        let opening = Opening::accept(self.step(), iss, mss, syn);
         if self.add_opening(flow, opening, Owner::Listener(listener)).is_none() {
             self.listeners.opening_gone(listener);
         }
@@ -177,7 +191,7 @@ impl Stack {
             return; // The peer will send it again (FI-4).
         }
         let now = Now { time: self.now, config: &self.config };
-        let mut connection = Connection::new(now, slot.is.opened(&self.config), segment);
+        let mut connection = Connection::new(now, slot.is.opened(), segment);
         if !passive {
             connection.connected();
         }

@@ -1,10 +1,7 @@
 //! Packets out: which flow is next, and its segment as bytes.
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
-
 use bytes::Bytes;
-use etherparse::IpNumber;
 use smallvec::SmallVec;
 
 use super::index::{Stage, Tag};
@@ -12,7 +9,7 @@ use super::{Flow, Stack};
 use crate::bytequeue::{SMALL, usize_of};
 use crate::connection::{Now, Transmit};
 use crate::time::Instant;
-use crate::wire::ip::{self, IPV4_HEADER, TCP};
+use crate::wire::ip::{self, Datagram, IPV6_HEADER, TCP, header_len};
 use crate::wire::tcp::{CHECKSUM_AT, Header};
 
 /// A packet to send, owned: the headers (with the data, where it is small), then the data in pieces.
@@ -127,9 +124,8 @@ impl Stack {
     }
 
     fn transmit_record(&mut self, number: u32) -> Option<Outgoing> {
-        let record = self.waits.get_mut(number)?;
-        let header = record.poll_transmit()?;
-        let flow = record.flow();
+        let header = self.waits.get_mut(number)?.poll_transmit()?;
+        let flow = self.waits.flow(number)?;
         Some(self.bare(&flow, &header))
     }
 
@@ -139,10 +135,11 @@ impl Stack {
         self.queue_reply(packet);
     }
 
-    pub(super) fn reply_icmp(&mut self, source: IpAddr, destination: IpAddr, message: &[u8]) {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else { return };
-        let mut head = Vec::from([0; IPV4_HEADER]);
-        ip::emit_ipv4(source, destination, IpNumber::ICMP, self.config.ttl, message.len(), &mut head);
+    pub(super) fn reply_icmp(&mut self, request: &Datagram<'_>, message: &[u8]) {
+        let (from, to) = (request.destination, request.source);
+        let mut head = Vec::from([0; IPV6_HEADER]);
+        head.truncate(header_len(from));
+        ip::emit(from, to, request.protocol, self.config.ttl, message.len(), &mut head);
         head.extend_from_slice(message);
         self.queue_reply(Outgoing { head, body: SmallVec::new(), segment_size: 0, checksum: Leaving::Full });
     }
@@ -179,31 +176,30 @@ impl Stack {
 
     /// IP and TCP header of a packet with `len` bytes of data, with room for `inline` of them.
     fn head(&mut self, flow: &Flow, header: &Header, len: usize, inline: usize) -> Vec<u8> {
-        let size = header.size();
+        let (ip, tcp) = (header_len(flow.local_address), header.size());
         let mut head = self.spare.pop().unwrap_or_default();
-        head.reserve(IPV4_HEADER + size + inline);
-        head.resize(IPV4_HEADER + size, 0);
-        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (flow.local_address, flow.remote_address) {
-            ip::emit_ipv4(source, destination, TCP, self.config.ttl, size + len, &mut head);
-        }
-        header.emit(flow.local_port, flow.remote_port, &mut head[IPV4_HEADER..]);
+        head.reserve(ip + tcp + inline);
+        head.resize(ip + tcp, 0);
+        ip::emit(flow.local_address, flow.remote_address, TCP, self.config.ttl, tcp + len, &mut head);
+        header.emit(flow.local_port, flow.remote_port, &mut head[ip..]);
         head
     }
 
     /// Fills in the checksum.
     fn seal(&self, flow: &Flow, mut head: Vec<u8>, body: SmallVec<[Bytes; 1]>, segment_size: u16) -> Outgoing {
         let checksum = if self.config.partial_checksums { Leaving::Partial } else { Leaving::Full };
-        let length = head.len() - IPV4_HEADER + body.iter().map(Bytes::len).sum::<usize>();
+        let ip = header_len(flow.local_address);
+        let length = head.len() - ip + body.iter().map(Bytes::len).sum::<usize>();
         let mut sum = ip::pseudo_header(flow.local_address, flow.remote_address, TCP, length, self.sum);
         let field = match checksum {
             Leaving::Partial => sum.folded(),
             Leaving::Full => {
-                sum.bytes(&head[IPV4_HEADER..]);
+                sum.bytes(&head[ip..]);
                 body.iter().for_each(|piece| sum.bytes(piece));
                 sum.finish()
             }
         };
-        let at = IPV4_HEADER + CHECKSUM_AT;
+        let at = ip + CHECKSUM_AT;
         head[at..at + 2].copy_from_slice(&field.to_be_bytes());
         Outgoing { head, body, segment_size, checksum }
     }

@@ -42,11 +42,12 @@ impl Checksum {
 }
 
 /// Folds a sum of 16-bit words to 16 bits with end-around carry.
-pub fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    u16::try_from(sum).unwrap_or(u16::MAX)
+#[expect(clippy::cast_possible_truncation, reason = "after the last step nothing is left above 16 bits")]
+pub fn fold(sum: u64) -> u16 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff); // 33 bits
+    let sum = (sum >> 16) + (sum & 0xffff); // 18 bits
+    let sum = (sum >> 16) + (sum & 0xffff); // 17 bits, and then only a small number
+    ((sum >> 16) + sum) as u16
 }
 
 /// The portable [`SumFn`]: a chain of 64-bit additions that carry into each other.
@@ -63,6 +64,7 @@ pub fn sum(bytes: &[u8]) -> u16 {
     (total, carry) = total.carrying_add(u64::from_ne_bytes(end), carry);
     // 2^64, 2^32 and 2^16 are all 1 modulo 2^16 - 1. The sum commutes with byte order (RFC 1071 section 2 (B)): swap
     // once, at the end.
+    let (total, carry) = total.overflowing_add(u64::from(carry));
     u16::from_be(fold((total >> 32) + (total & 0xffff_ffff) + u64::from(carry)))
 }
 
@@ -105,6 +107,14 @@ mod tests {
                 from = cut;
             }
             prop_assert_eq!(whole.folded(), reference(&bytes));
+        }
+    }
+
+    #[test]
+    fn folding_leaves_what_the_sum_is_modulo_ffff() {
+        for sum in [0, 1, 0xffff, 0x1_0000, 0x1_ffff, 0xffff_ffff, 0x1_ffff_ffff, u64::MAX, u64::MAX - 1, 1 << 48] {
+            assert_eq!(u64::from(fold(sum)) % 0xffff, sum % 0xffff, "{sum:x}");
+            assert_eq!(fold(sum) == 0, sum == 0, "only nothing adds up to nothing");
         }
     }
 

@@ -1,10 +1,10 @@
 //! IP headers, as much as TCP needs, over `etherparse`.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Deref;
 
 use bytes::Bytes;
-use etherparse::{IpNumber, Ipv4HeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::checksum::{Checksum, SumFn};
 
@@ -145,12 +145,22 @@ pub enum NotForUs {
 
 /// Length of the IPv4 header we send.
 pub const IPV4_HEADER: usize = 20;
-/// IPv4's protocol number for TCP.
+/// Length of the IPv6 header.
+pub const IPV6_HEADER: usize = 40;
+/// The protocol number of TCP.
 pub const TCP: IpNumber = IpNumber::TCP;
 
 impl<'a> Datagram<'a> {
-    /// Reads an IPv4 packet.
+    /// Reads an IP packet of either version.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotForUs> {
+        match bytes.first().map(|byte| byte >> 4) {
+            Some(4) => Self::parse_v4(bytes),
+            Some(6) => Self::parse_v6(bytes),
+            Some(_) | None => Err(NotForUs::Malformed),
+        }
+    }
+
+    fn parse_v4(bytes: &'a [u8]) -> Result<Self, NotForUs> {
         let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
         let body = bytes.get(header.slice().len()..usize::from(header.total_len())).ok_or(NotForUs::Malformed)?;
         if super::checksum::sum(header.slice()) != u16::MAX {
@@ -166,6 +176,19 @@ impl<'a> Datagram<'a> {
             body,
         })
     }
+
+    /// Extension headers are not read: what carries one is of no protocol we know.
+    fn parse_v6(bytes: &'a [u8]) -> Result<Self, NotForUs> {
+        let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
+        let end = IPV6_HEADER + usize::from(header.payload_length());
+        let body = bytes.get(IPV6_HEADER..end).ok_or(NotForUs::Malformed)?;
+        Ok(Self {
+            source: IpAddr::V6(header.source_addr()),
+            destination: IpAddr::V6(header.destination_addr()),
+            protocol: header.next_header(),
+            body,
+        })
+    }
 }
 
 /// Whether an address can be one end of a connection: not unspecified, multicast or broadcast (MUST-57, MUST-63).
@@ -176,16 +199,38 @@ pub fn is_host(address: IpAddr) -> bool {
     }
 }
 
-/// Writes the IPv4 header of a packet with `body` bytes after it. Atomic datagrams: identification 0, do not fragment
-/// (RFC 6864 section 4.1). A super-segment's length counts as the device wants it: all of it, at most 65535.
-pub fn emit_ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
+/// Length of the IP header between two addresses.
+pub fn header_len(address: IpAddr) -> usize {
+    if address.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER }
+}
+
+/// Writes the IP header of a packet with `body` bytes after it into the front of `out`. A super-segment's length counts
+/// as the device wants it: all of it, as far as the field reaches. Addresses of two families write nothing.
+pub fn emit(source: IpAddr, destination: IpAddr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => emit_v4(source, destination, protocol, ttl, body, out),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => emit_v6(source, destination, protocol, ttl, body, out),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {}
+    }
+}
+
+/// Atomic datagrams: identification 0, do not fragment (RFC 6864 section 4.1).
+fn emit_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
     let [high, low] = u16::try_from(IPV4_HEADER + body).unwrap_or(u16::MAX).to_be_bytes();
-    let [out, ..] = out.as_chunks_mut::<IPV4_HEADER>().0 else { return };
+    let Some(out) = out.first_chunk_mut::<IPV4_HEADER>() else { return };
     *out = [0x45, 0, high, low, 0, 0, 0x40, 0, ttl, protocol.0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     out[12..16].copy_from_slice(&source.octets());
     out[16..].copy_from_slice(&destination.octets());
     let checksum = !super::checksum::sum(out);
     out[10..12].copy_from_slice(&checksum.to_be_bytes());
+}
+
+fn emit_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: IpNumber, ttl: u8, body: usize, out: &mut [u8]) {
+    let [high, low] = u16::try_from(body).unwrap_or(u16::MAX).to_be_bytes();
+    let Some(out) = out.first_chunk_mut::<IPV6_HEADER>() else { return };
+    out[..8].copy_from_slice(&[0x60, 0, 0, 0, high, low, protocol.0, ttl]);
+    out[8..24].copy_from_slice(&source.octets());
+    out[24..].copy_from_slice(&destination.octets());
 }
 
 /// The sum of the pseudo-header (RFC 9293 section 3.1), to which header and data are added.
@@ -211,7 +256,7 @@ mod tests {
 
     fn packet(body: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; IPV4_HEADER + body.len()];
-        emit_ipv4([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), TCP, 64, body.len(), &mut bytes);
+        emit_v4([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), TCP, 64, body.len(), &mut bytes);
         bytes[IPV4_HEADER..].copy_from_slice(body);
         bytes
     }
@@ -231,8 +276,29 @@ mod tests {
         (header.source, header.destination) = ([10, 0, 0, 1], [10, 200, 0, 2]);
         header.header_checksum = header.calc_header_checksum();
         let mut bytes = [0; IPV4_HEADER];
-        emit_ipv4([10, 0, 0, 1].into(), [10, 200, 0, 2].into(), TCP, 63, 1000, &mut bytes);
+        emit_v4([10, 0, 0, 1].into(), [10, 200, 0, 2].into(), TCP, 63, 1000, &mut bytes);
         assert_eq!(bytes[..], header.to_bytes()[..]);
+    }
+
+    #[test]
+    fn the_ipv6_header_is_what_etherparse_would_write() {
+        let (source, destination) =
+            (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2));
+        let header = etherparse::Ipv6Header {
+            payload_length: 4,
+            next_header: TCP,
+            hop_limit: 63,
+            source: source.octets(),
+            destination: destination.octets(),
+            ..etherparse::Ipv6Header::default()
+        };
+        let mut bytes = vec![0; IPV6_HEADER + 4];
+        emit(source.into(), destination.into(), TCP, 63, 4, &mut bytes);
+        assert_eq!(bytes[..IPV6_HEADER], header.to_bytes()[..]);
+        bytes.extend([0; 3]);
+        let datagram = Datagram::parse(&bytes).unwrap();
+        assert_eq!((datagram.source, datagram.body.len(), datagram.protocol), (IpAddr::V6(source), 4, TCP));
+        assert!(Datagram::parse(&bytes[..IPV6_HEADER + 3]).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Segments: built from relative numbers, read back to relative numbers.
 
-use adieu_core::wire::ip::{Datagram, IPV4_HEADER, TCP, emit_ipv4, pseudo_header};
+use adieu_core::wire::ip::{Datagram, TCP, emit, header_len, pseudo_header};
 use adieu_core::wire::{Flags, Packet, Segment, checksum};
 use adieu_core::{Flow, Seq};
 
@@ -109,7 +109,7 @@ impl Seg {
         sum.bytes(&tcp);
         let field = if self.broken { !sum.finish() } else { sum.finish() };
         tcp[16..18].copy_from_slice(&field.to_be_bytes());
-        ipv4(flow, &tcp)
+        ip_packet(flow, &tcp)
     }
 
     /// Numbers taken: data, SYN and FIN.
@@ -119,14 +119,10 @@ impl Seg {
     }
 }
 
-/// `body` in an IPv4 packet from the flow's peer to us.
-pub(crate) fn ipv4(flow: &Flow, body: &[u8]) -> Vec<u8> {
-    let (std::net::IpAddr::V4(source), std::net::IpAddr::V4(destination)) = (flow.remote_address, flow.local_address)
-    else {
-        panic!("an IPv4 flow");
-    };
-    let mut packet = vec![0; IPV4_HEADER];
-    emit_ipv4(source, destination, TCP, 64, body.len(), &mut packet);
+/// `body` in an IP packet from the flow's peer to us.
+pub(crate) fn ip_packet(flow: &Flow, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; header_len(flow.local_address)];
+    emit(flow.remote_address, flow.local_address, TCP, 64, body.len(), &mut packet);
     packet.extend_from_slice(body);
     packet
 }

@@ -88,6 +88,7 @@ impl Turn<'_> {
             end.aborted |= deed == Deed::Abort;
             if deed != Deed::Abort {
                 end.worked = if end.shut { end.worked } else { now };
+                end.half_closed |= deed == Deed::ShutDown;
                 end.shut = true;
             }
             if matches!(deed, Deed::Close | Deed::Release) && end.closed.is_none() {

@@ -26,7 +26,10 @@ pub(crate) struct End {
     pub(crate) written: u64,
     /// D: bytes the application got.
     pub(crate) read: u64,
+    /// Its own direction is closed, however.
     pub(crate) shut: bool,
+    /// By a half-close: its FIN follows whatever comes later.
+    pub(crate) half_closed: bool,
     pub(crate) closed: Option<Instant>,
     pub(crate) aborted: bool,
     pub(crate) released: bool,
@@ -61,6 +64,7 @@ impl End {
             written: 0,
             read: 0,
             shut: false,
+            half_closed: false,
             closed: None,
             aborted: false,
             released: false,

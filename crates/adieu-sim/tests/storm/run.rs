@@ -1,0 +1,330 @@
+//! A storm from its first packet to the silence after it.
+
+use std::net::SocketAddr;
+
+use adieu_core::{Config, Duration, Flow, HandleId, Instant, Leftover, ListenerId, State};
+use adieu_sim::{Setup, World};
+use adieu_trace::Side;
+
+use crate::app::Turn;
+use crate::draw::{Begin, Deed, Dice, Outage, Plan, Port, Storm};
+use crate::ends::{Connection, End, SIDES, mirrored};
+use crate::tally::Tally;
+
+/// Applications that have not come to an end by then are ended.
+const CURFEW: Duration = Duration::from_secs(3 * 3600);
+
+/// A storm under way.
+pub(crate) struct Run {
+    pub(crate) storm: Storm,
+    pub(crate) dice: Dice,
+    pub(crate) connections: Vec<Connection>,
+    listeners: [Option<ListenerId>; 2],
+    /// What is still to begin: plans by their time, the second halves of crossing ones among them.
+    openings: Vec<(Instant, usize, Side)>,
+    accepts: [Instant; 2],
+    changes: usize,
+    /// Events to come before an outage that waits for a state begins.
+    pub(crate) outages: Vec<Watch>,
+    /// Receipts looked at so far.
+    pub(crate) seen: [usize; 2],
+    pub(crate) joint: Vec<[State; 2]>,
+    /// When a host stopped listening.
+    pub(crate) unlistened: [bool; 2],
+}
+
+/// An outage and how far it has got.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    outage: Outage,
+    pub(crate) began: Option<Instant>,
+    countdown: Option<u64>,
+}
+
+impl Watch {
+    fn is_on(&self, now: Instant) -> bool {
+        self.began.is_some_and(|began| began <= now && self.outage.lasts.is_none_or(|lasts| now < began + lasts))
+    }
+
+    /// It has begun, and never ends.
+    pub(crate) fn for_ever_since(&self) -> Option<Instant> {
+        self.began.filter(|_| self.outage.lasts.is_none())
+    }
+
+    fn next(&self, now: Instant) -> Instant {
+        match (self.began, self.outage.begin) {
+            (None, Begin::At(at)) => Instant::ZERO + at,
+            (None, Begin::After { .. }) => Instant::NEVER,
+            (Some(began), _) => {
+                let end = self.outage.lasts.map_or(Instant::NEVER, |lasts| began + lasts);
+                if end > now { end } else { Instant::NEVER }
+            }
+        }
+    }
+}
+
+/// Runs the storm of one seed, and says what it led to.
+pub(crate) fn storm(seed: u64) -> Tally {
+    let mut dice = Dice::new(seed);
+    let storm = Storm::draw(&mut dice);
+    if std::env::var_os("ADIEU_STORM_SHOW").is_some() {
+        eprintln!("{storm:#?}");
+    }
+    let setup = Setup { config: storm.config.clone(), wire: storm.wire, ..Setup::new(seed) };
+    let mut world = World::new(setup);
+    let mut run = Run::new(storm, dice, &mut world);
+    run.programs(&mut world);
+    run.curfew(&mut world);
+    run.verdict(&mut world);
+    if std::env::var_os("ADIEU_STORM_SHOW").is_some() {
+        eprintln!("{}", adieu_trace::Ladder::new(world.trace()));
+    }
+    run.tally()
+}
+
+impl Run {
+    fn new(storm: Storm, dice: Dice, world: &mut World) -> Self {
+        let listeners = SIDES.map(|side| {
+            let host = world.host(side);
+            storm.listens[side as usize].then(|| host.stack.listen(host.address).expect("a fresh host's port is free"))
+        });
+        let mut openings: Vec<_> =
+            storm.plans.iter().enumerate().map(|(n, plan)| (Instant::ZERO + plan.at, n, plan.opener)).collect();
+        for (n, plan) in storm.plans.iter().enumerate() {
+            if let Port::Crossing(apart) = plan.port {
+                openings.push((Instant::ZERO + plan.at + apart, n, plan.opener.other()));
+            }
+        }
+        openings.sort_by_key(|(at, _, _)| core::cmp::Reverse(*at));
+        let watch = |outage: &Outage| Watch { outage: *outage, began: None, countdown: None };
+        let outages = storm.outages.iter().map(watch).collect();
+        Self {
+            storm,
+            dice,
+            connections: Vec::new(),
+            listeners,
+            openings,
+            accepts: [Instant::ZERO; 2],
+            changes: 0,
+            outages,
+            seen: [0; 2],
+            joint: Vec::new(),
+            unlistened: [false; 2],
+        }
+    }
+
+    // ---- while the applications run ----------------------------------------------------------------------------
+
+    fn programs(&mut self, world: &mut World) {
+        loop {
+            self.act(world);
+            self.after_event(world);
+            let next = self.next(world.now());
+            if next == Instant::NEVER && self.is_idle() || world.now() >= Instant::ZERO + CURFEW {
+                return;
+            }
+            let limit = next.since(world.now()).min(CURFEW);
+            world.run_until(limit, |world| {
+                self.after_event(world);
+                self.next(world.now()) < next
+            });
+        }
+    }
+
+    /// Whoever was to connect has, and nobody holds a handle.
+    fn is_idle(&self) -> bool {
+        self.openings.is_empty()
+            && self.connections.iter().flat_map(|connection| &connection.ends).all(|end| end.handle.is_none())
+    }
+
+    /// When something is to happen that no packet and no timer of a stack brings.
+    fn next(&self, now: Instant) -> Instant {
+        let later = |at: Instant| if at > now { at } else { Instant::NEVER };
+        let apps = self.connections.iter().flat_map(|connection| &connection.ends).map(End::next);
+        let opening = self.openings.last().map(|(at, _, _)| *at);
+        let change = self.storm.changes.get(self.changes).map(|(at, _)| Instant::ZERO + *at);
+        let unlisten = [0, 1].into_iter().filter(|n| !self.unlistened[*n]).filter_map(|n| self.storm.unlisten[n]);
+        let outages = self.outages.iter().map(|watch| watch.next(now));
+        let accepts = self.accepts.map(later);
+        apps.chain(opening).chain(change).chain(unlisten.map(|at| Instant::ZERO + at)).chain(outages).chain(accepts).fold(Instant::NEVER, Instant::min)
+    }
+
+    /// Does what is due.
+    fn act(&mut self, world: &mut World) {
+        let now = world.now();
+        while self.openings.last().is_some_and(|(at, _, _)| *at <= now) {
+            if let Some((_, plan, side)) = self.openings.pop() {
+                self.connect(world, plan, side);
+            }
+        }
+        while self.storm.changes.get(self.changes).is_some_and(|(at, _)| Instant::ZERO + *at <= now) {
+            self.changes += 1;
+        }
+        for side in SIDES {
+            let n = side as usize;
+            let due = self.storm.unlisten[n].is_some_and(|at| Instant::ZERO + at <= now);
+            if due && !self.unlistened[n] {
+                self.unlistened[n] = true;
+                if let Some(listener) = self.listeners[n].take() {
+                    world.host(side).stack.unlisten(now, listener);
+                }
+            }
+        }
+        for watch in &mut self.outages {
+            if let Begin::At(at) = watch.outage.begin
+                && Instant::ZERO + at <= now
+            {
+                watch.began.get_or_insert(now);
+            }
+        }
+        self.set_wire(world);
+        self.turns(world, |turn, now| {
+            if turn.connection.end(turn.side).next() <= now {
+                turn.look();
+            }
+        });
+    }
+
+    fn set_wire(&self, world: &mut World) {
+        let now = world.now();
+        world.wire = if self.changes > 0 { self.storm.changes[self.changes - 1].1 } else { self.storm.wire };
+        if self.outages.iter().any(|watch| watch.is_on(now)) {
+            world.wire.loss = 1_000_000;
+        }
+    }
+
+    fn turns(&mut self, world: &mut World, mut f: impl FnMut(&mut Turn<'_>, Instant)) {
+        for connection in &mut self.connections {
+            for side in SIDES {
+                if connection.end(side).handle.is_some() {
+                    let now = world.now();
+                    f(&mut Turn { world, dice: &mut self.dice, side, connection }, now);
+                }
+            }
+        }
+    }
+
+    /// After every event of the world: what is to be seen, and who reacts to it.
+    fn after_event(&mut self, world: &mut World) {
+        self.observe(world);
+        self.watch_states();
+        self.set_wire(world);
+        for side in SIDES {
+            if self.accepts[side as usize] <= world.now() {
+                self.accept_all(world, side);
+            }
+        }
+        self.turns(world, |turn, _| turn.react());
+    }
+
+    fn watch_states(&mut self) {
+        let (connections, now) = (&self.connections, self.now_of());
+        for watch in self.outages.iter_mut().filter(|watch| watch.began.is_none()) {
+            let Begin::After { connection, side, state, events } = watch.outage.begin else { continue };
+            let mut ends = connections.iter().filter(|c| c.plan == connection).map(|c| &c.ends[side as usize]);
+            if watch.countdown.is_none() && ends.any(|end| end.state == state) {
+                watch.countdown = Some(events);
+            }
+            match watch.countdown {
+                Some(0) => watch.began = Some(now),
+                Some(n) => watch.countdown = Some(n - 1),
+                None => {}
+            }
+        }
+    }
+
+    // ---- connections come into being ---------------------------------------------------------------------------
+
+    fn connect(&mut self, world: &mut World, plan: usize, side: Side) {
+        let now = world.now();
+        let Plan { port, ref programs, opener, .. } = self.storm.plans[plan];
+        let remote = world.host(side.other()).address;
+        let own = world.host(side).address;
+        let local = if port == Port::Any { SocketAddr::new(own.ip(), 0) } else { own };
+        let programs = programs.clone();
+        let Ok(handle) = world.host(side).stack.connect(now, Some(local), remote) else { return };
+        let flow = world.host(side).stack.flow(handle).expect("it has just begun");
+        let left = mirrored(flow, side);
+        let second = matches!(port, Port::Crossing(_)) && side != opener;
+        let first = second.then(|| self.connections.iter().rposition(|c| c.flow == left && c.plan == plan)).flatten();
+        let number = first.unwrap_or_else(|| {
+            self.connections.iter_mut().filter(|c| c.flow == left).for_each(|c| c.superseded = true);
+            let states = SIDES.map(|at| world.host(at).stack.flow_state(&mirrored(left, at)));
+            let mut ends = programs.into_iter().zip(states).map(|(program, state)| End::new(program, state));
+            let ends = [(); 2].map(|()| ends.next().expect("two programs"));
+            let number = self.connections.len();
+            self.connections.push(Connection { number, plan, flow: left, ends, superseded: false });
+            number
+        });
+        let end = self.connections[number].end(side);
+        assert!(!end.known, "TW-13: a port was given twice");
+        end.opened = true;
+        end.began.push(now);
+        end.start(now, handle);
+    }
+
+    fn accept_all(&mut self, world: &mut World, side: Side) {
+        let n = side as usize;
+        let Some(listener) = self.listeners[n] else { return };
+        let now = world.now();
+        while let Some(handle) = world.host(side).stack.accept(listener) {
+            let number = self.owner_of(world, side, handle);
+            let end = self.connections[number].end(side);
+            assert!(!end.known, "INV-22: a connection was accepted twice, or though it was opened from here: {end:#?}");
+            end.start(now, handle);
+        }
+        self.accepts[n] = now + self.dice.time(self.storm.accept_pace);
+    }
+
+    /// Whose connection was accepted: the youngest with that flow, unless its receipt says that it began before.
+    fn owner_of(&self, world: &mut World, side: Side, handle: HandleId) -> usize {
+        let stack = &world.host(side).stack;
+        let flow: Flow = mirrored(stack.flow(handle).expect("an accepted connection has a flow"), side);
+        let receipt = stack.receipt(handle);
+        let fits = |c: &&Connection| {
+            receipt.is_none_or(|receipt| c.ends[side as usize].began.contains(&receipt.spent.began()))
+        };
+        let found = self.connections.iter().rev().filter(|c| c.flow == flow).find(fits);
+        found.unwrap_or_else(|| panic!("INV-22: a connection was accepted that nobody opened: {flow} {receipt:?}")).number
+    }
+
+    fn now_of(&self) -> Instant {
+        self.now
+    }
+
+    // ---- the end of it -----------------------------------------------------------------------------------------
+
+    /// Whoever still holds a handle lets it go; then everything must come to its end by itself (L2, L6).
+    fn curfew(&mut self, world: &mut World) {
+        self.check_patience(world.now());
+        self.turns(world, |turn, _| turn.perform(Deed::Release));
+        self.storm.accept_pace = Duration::ZERO;
+        let dead = self.outages.iter().any(|watch| watch.for_ever_since().is_some());
+        let limit = if dead { self.storm.config.each_ref().map(orphan_bound).into_iter().fold(Duration::ZERO, Duration::max) + Duration::from_secs(970) } else { Duration::from_secs(7200) };
+        let quiet = world.run_until(limit, |world| {
+            self.accepts = [Instant::ZERO; 2];
+            self.after_event(world);
+            self.turns(world, |turn, _| turn.perform(Deed::Release));
+            SIDES.iter().all(|side| world.leftover(*side) == Leftover::default())
+        });
+        let left = SIDES.map(|side| world.leftover(side));
+        assert!(quiet, "L2: orphans outlive their bound of {limit:?}: {left:?}");
+        world.assert_nothing_left();
+        self.observe(world);
+        let before = SIDES.map(|side| world.host(side).stack.stats());
+        world.run_for(Duration::from_secs(24 * 3600));
+        let after = SIDES.map(|side| world.host(side).stack.stats());
+        assert_eq!(before, after, "L6: packets after everything has ended");
+    }
+}
+
+/// How long an orphan may last when nothing gets through (OR-2, ZW-5, TO-9), TIME-WAIT apart.
+pub(crate) fn orphan_bound(config: &Config) -> Duration {
+    let retransmissions = config.max_rto * (u32::from(config.orphan_retries) + 1);
+    retransmissions.max(Duration::from_secs(100) + config.max_rto) + config.fin_wait_2
+}
+
+/// How long unacknowledged data may last when nothing gets through (R2).
+pub(crate) fn patience_bound(config: &Config) -> Duration {
+    config.max_rto * (u32::from(config.retries) + 1)
+}

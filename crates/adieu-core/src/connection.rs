@@ -56,6 +56,7 @@ pub struct Connection {
     farewell: bool,
     close: Close,
     probe_due: bool,
+    zero_linger: bool,
     events: Events,
     ledger: Noted<Ledger>,
 }
@@ -189,6 +190,7 @@ impl Connection {
             farewell: false,
             close: Close::default(),
             probe_due: false,
+            zero_linger: false,
             events: Events::default(),
             ledger,
         }
@@ -494,6 +496,9 @@ impl Connection {
         if self.recv.holds_data() {
             return self.abort(now, Cause::CloseWithUnread);
         }
+        if self.zero_linger {
+            return self.abort(now, Cause::LingerZero);
+        }
         if !self.recv.is_closed() {
             // An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5).
             self.trouble.since = now.time;
@@ -502,6 +507,12 @@ impl Connection {
         self.recv.close();
         self.shut_down(now);
         self.settle(now, self.state());
+    }
+
+    /// Whether [`close`](Self::close) shall be a reset that throws away what was written (`SO_LINGER` with 0 s). Unread
+    /// data goes before it (UD-9).
+    pub fn set_zero_linger(&mut self, zero: bool) {
+        self.zero_linger = zero;
     }
 
     /// Gives the connection up with a reset (RFC 9293 section 3.10.5).

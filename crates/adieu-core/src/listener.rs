@@ -1,6 +1,7 @@
 //! LISTEN: who waits for connections, and which wait for him.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
@@ -49,6 +50,10 @@ impl Listeners {
         self.notified.remove(&id);
         self.by_port.remove(&(listener.local.port(), listener.local.ip()));
         Some(listener.ready)
+    }
+
+    pub(crate) fn all(&self) -> Vec<ListenerId> {
+        self.by_id.keys().copied().collect()
     }
 
     pub(crate) fn len(&self) -> usize {

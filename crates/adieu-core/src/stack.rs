@@ -1,12 +1,14 @@
 //! The stack: a table of flows. It knows addresses and packets and no rule of TCP.
 
 mod counts;
+mod drain;
 mod errors;
 mod flow;
 mod index;
 mod input;
 mod output;
 mod slab;
+mod split;
 mod waits;
 
 use alloc::boxed::Box;
@@ -158,6 +160,11 @@ impl Stack {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Changes the configuration, for what begins from now on; what a connection has negotiated stays.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
     }
 
     /// Counts so far.
@@ -375,18 +382,22 @@ impl Stack {
     /// Closes what is not a connection yet: at once in SYN-SENT, once established in SYN-RECEIVED (CL-3, CL-4). Whether
     /// there was such a thing.
     fn close_opening(&mut self, handle: HandleId, how: Pending) -> bool {
-        match self.opening_of(handle) {
-            Some((number, State::SynSent)) => {
-                self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false);
-            }
-            Some((number, _)) => {
-                if let Some(slot) = self.openings.get_mut(number) {
-                    slot.is.defer(how);
-                }
-            }
-            None => return false,
+        let opening = self.opening_of(handle).map(|(number, _)| number);
+        opening.is_some_and(|number| self.close_opening_number(number, how))
+    }
+
+    fn close_opening_number(&mut self, number: u32, how: Pending) -> bool {
+        let Some(slot) = self.openings.get_mut(number) else { return false };
+        match slot.is.state() {
+            State::SynSent => self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false),
+            _ => slot.is.defer(how),
         }
         true
+    }
+
+    /// Whether a full close gives the connection up with a reset instead (`SO_LINGER` with 0 s). Default: no.
+    pub fn set_zero_linger(&mut self, now: Instant, handle: HandleId, zero: bool) {
+        self.with(now, handle, |connection, _| connection.set_zero_linger(zero));
     }
 
     /// Gives the connection up with a reset; see [`Connection::abort`].

@@ -94,3 +94,25 @@ fn m3_only_unknown_checksums_are_verified() {
         assert_eq!(s.read_all().0.len(), taken, "{arrived:?}");
     }
 }
+
+/// What a device without offload is given is, byte for byte, what a stack without super-segments would have sent.
+#[test]
+fn a_split_super_segment_is_the_segments_it_stands_for() {
+    for len in [1, MSS, MSS + 1, 3 * MSS, 20_000] {
+        let mut whole = with_open_window();
+        let mut plain = whole.stack.clone();
+        plain.reconfigure(|config| config.super_segment = 0);
+        let data = Bytes::from(bytes(len));
+        for stack in [&mut whole.stack, &mut plain] {
+            stack.write_chunk(whole.now, whole.handle.unwrap(), data.clone()).unwrap();
+            stack.shut_down(whole.now, whole.handle.unwrap());
+        }
+        let mut stack = whole.stack.clone();
+        let packets = drain(&mut stack, &whole);
+        assert_eq!(packets.len(), 1);
+        assert_eq!(packets[0].is_super(), len > MSS);
+        let split: Vec<Vec<u8>> = packets.into_iter().flat_map(|p| p.split(sum)).map(|p| p.to_vec()).collect();
+        let plain: Vec<Vec<u8>> = drain(&mut plain, &whole).iter().map(Outgoing::to_vec).collect();
+        assert_eq!(split, plain, "{len} bytes");
+    }
+}

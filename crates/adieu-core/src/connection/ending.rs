@@ -67,6 +67,8 @@ pub enum Order {
 pub enum Cause {
     /// The application called `abort`.
     AbortCall,
+    /// The application closed, having asked for a reset at close (`SO_LINGER` with 0 s; LM-4).
+    LingerZero,
     /// The application closed with received bytes unread: a FIN would have claimed that they were taken (UD-1).
     CloseWithUnread,
     /// The peer sent more data after nobody could read it any more (UD-4).
@@ -105,6 +107,7 @@ impl Ending {
             Self::ResetByPeer { .. } => "reset-by-peer",
             Self::Refused { .. } => "refused",
             Self::Aborted { cause: Cause::AbortCall, .. } => "aborted-by-call",
+            Self::Aborted { cause: Cause::LingerZero, .. } => "aborted-linger-zero",
             Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted-close-with-unread",
             Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted-data-after-close",
             Self::Aborted { cause: Cause::ListenerClosed, .. } => "aborted-listener-closed",
@@ -142,6 +145,7 @@ impl fmt::Display for Ending {
             Self::ResetByPeer { .. } => "reset by the peer",
             Self::Refused { .. } => "refused: nobody listens there",
             Self::Aborted { cause: Cause::AbortCall, .. } => "aborted by us",
+            Self::Aborted { cause: Cause::LingerZero, .. } => "aborted by us: closed with a linger time of 0",
             Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted by us: closed with received bytes unread",
             Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted by us: data came after nobody could read it",
             Self::Aborted { cause: Cause::ListenerClosed, .. } => {

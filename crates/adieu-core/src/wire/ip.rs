@@ -6,7 +6,7 @@ use core::ops::Deref;
 use bytes::Bytes;
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
-use super::checksum::{Checksum, SumFn};
+use super::checksum::{Checksum, SumFn, header_sum, sum};
 
 /// What is known of the transport checksum of a packet that came in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -163,7 +163,8 @@ impl<'a> Datagram<'a> {
     fn parse_v4(bytes: &'a [u8]) -> Result<Self, NotForUs> {
         let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
         let body = bytes.get(header.slice().len()..usize::from(header.total_len())).ok_or(NotForUs::Malformed)?;
-        if super::checksum::sum(header.slice()) != u16::MAX {
+        let sum = header.slice().try_into().map_or_else(|_| sum(header.slice()), header_sum);
+        if sum != u16::MAX {
             return Err(NotForUs::Checksum);
         }
         if header.is_fragmenting_payload() {
@@ -221,7 +222,7 @@ fn emit_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: IpNumber, ttl: u8,
     *out = [0x45, 0, high, low, 0, 0, 0x40, 0, ttl, protocol.0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     out[12..16].copy_from_slice(&source.octets());
     out[16..].copy_from_slice(&destination.octets());
-    let checksum = !super::checksum::sum(out);
+    let checksum = !header_sum(out);
     out[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 

@@ -63,7 +63,12 @@ impl Dice {
 pub(crate) enum Begin {
     At(Duration),
     /// Some events after an end of this connection is seen in this state.
-    After { connection: usize, side: Side, state: State, events: u64 },
+    After {
+        connection: usize,
+        side: Side,
+        state: State,
+        events: u64,
+    },
 }
 
 /// A time in which nothing gets through.
@@ -293,6 +298,9 @@ fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Progra
     let count = if gentle || dice.chance(20) { 0 } else { dice.pick(&[1, 1, 2, 3]) };
     let mut deeds: Vec<(Duration, Deed)> = (0..count).map(|_| deed(dice)).collect();
     deeds.sort_by_key(|(at, _)| *at);
+    if let Some((last, _)) = deeds.last() {
+        deeds.push((*last + time(dice, 300), Deed::Release));
+    }
     Program {
         total,
         piece: dice.log(1, total.max(1)).max(total / 40 + 1),

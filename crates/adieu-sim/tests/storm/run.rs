@@ -77,7 +77,7 @@ pub(crate) fn storm(seed: u64) -> Tally {
     run.curfew(&mut world);
     run.verdict(&mut world);
     if std::env::var_os("ADIEU_STORM_SHOW").is_some() {
-        eprintln!("{}", adieu_trace::Ladder::new(world.trace()));
+        eprintln!("{}", adieu_trace::Ladder { width: 120, ..adieu_trace::Ladder::default() }.draw(world.trace()));
     }
     run.tally()
 }
@@ -120,7 +120,7 @@ impl Run {
             self.act(world);
             self.after_event(world);
             let next = self.next(world.now());
-            if next == Instant::NEVER && self.is_idle() || world.now() >= Instant::ZERO + CURFEW {
+            if self.is_idle() || world.now() >= Instant::ZERO + CURFEW {
                 return;
             }
             let limit = next.since(world.now()).min(CURFEW);
@@ -131,10 +131,10 @@ impl Run {
         }
     }
 
-    /// Whoever was to connect has, and nobody holds a handle.
+    /// Whoever was to connect has, and nobody holds a handle or will get one.
     fn is_idle(&self) -> bool {
-        self.openings.is_empty()
-            && self.connections.iter().flat_map(|connection| &connection.ends).all(|end| end.handle.is_none())
+        let gone = |end: &End| end.handle.is_none() && (end.known || !is_alive(end.state));
+        self.openings.is_empty() && self.connections.iter().flat_map(|connection| &connection.ends).all(gone)
     }
 
     /// When something is to happen that no packet and no timer of a stack brings.
@@ -146,7 +146,12 @@ impl Run {
         let unlisten = [0, 1].into_iter().filter(|n| !self.unlistened[*n]).filter_map(|n| self.storm.unlisten[n]);
         let outages = self.outages.iter().map(|watch| watch.next(now));
         let accepts = self.accepts.map(later);
-        apps.chain(opening).chain(change).chain(unlisten.map(|at| Instant::ZERO + at)).chain(outages).chain(accepts).fold(Instant::NEVER, Instant::min)
+        apps.chain(opening)
+            .chain(change)
+            .chain(unlisten.map(|at| Instant::ZERO + at))
+            .chain(outages)
+            .chain(accepts)
+            .fold(Instant::NEVER, Instant::min)
     }
 
     /// Does what is due.
@@ -207,7 +212,7 @@ impl Run {
     /// After every event of the world: what is to be seen, and who reacts to it.
     fn after_event(&mut self, world: &mut World) {
         self.observe(world);
-        self.watch_states();
+        self.watch_states(world.now());
         self.set_wire(world);
         for side in SIDES {
             if self.accepts[side as usize] <= world.now() {
@@ -217,8 +222,8 @@ impl Run {
         self.turns(world, |turn, _| turn.react());
     }
 
-    fn watch_states(&mut self) {
-        let (connections, now) = (&self.connections, self.now_of());
+    fn watch_states(&mut self, now: Instant) {
+        let connections = &self.connections;
         for watch in self.outages.iter_mut().filter(|watch| watch.began.is_none()) {
             let Begin::After { connection, side, state, events } = watch.outage.begin else { continue };
             let mut ends = connections.iter().filter(|c| c.plan == connection).map(|c| &c.ends[side as usize]);
@@ -285,11 +290,9 @@ impl Run {
             receipt.is_none_or(|receipt| c.ends[side as usize].began.contains(&receipt.spent.began()))
         };
         let found = self.connections.iter().rev().filter(|c| c.flow == flow).find(fits);
-        found.unwrap_or_else(|| panic!("INV-22: a connection was accepted that nobody opened: {flow} {receipt:?}")).number
-    }
-
-    fn now_of(&self) -> Instant {
-        self.now
+        found
+            .unwrap_or_else(|| panic!("INV-22: a connection was accepted that nobody opened: {flow} {receipt:?}"))
+            .number
     }
 
     // ---- the end of it -----------------------------------------------------------------------------------------
@@ -300,7 +303,12 @@ impl Run {
         self.turns(world, |turn, _| turn.perform(Deed::Release));
         self.storm.accept_pace = Duration::ZERO;
         let dead = self.outages.iter().any(|watch| watch.for_ever_since().is_some());
-        let limit = if dead { self.storm.config.each_ref().map(orphan_bound).into_iter().fold(Duration::ZERO, Duration::max) + Duration::from_secs(970) } else { Duration::from_secs(7200) };
+        let limit = if dead {
+            self.storm.config.each_ref().map(orphan_bound).into_iter().fold(Duration::ZERO, Duration::max)
+                + Duration::from_secs(500)
+        } else {
+            Duration::from_secs(7200)
+        };
         let quiet = world.run_until(limit, |world| {
             self.accepts = [Instant::ZERO; 2];
             self.after_event(world);
@@ -316,6 +324,11 @@ impl Run {
         let after = SIDES.map(|side| world.host(side).stack.stats());
         assert_eq!(before, after, "L6: packets after everything has ended");
     }
+}
+
+/// There is a connection there that has not ended.
+pub(crate) fn is_alive(state: State) -> bool {
+    !matches!(state, State::Closed | State::Listen | State::TimeWait)
 }
 
 /// How long an orphan may last when nothing gets through (OR-2, ZW-5, TO-9), TIME-WAIT apart.

@@ -1,0 +1,54 @@
+//! Storms: random hosts, wires and applications, and an oracle that knows what each application did.
+//!
+//! Each seed is one storm. `ADIEU_STORM_SEEDS=from..to` runs others than the default ones; `ADIEU_STORM_SHOW=1` shows
+//! what a seed has drawn, and the ladder of its first connection.
+
+#[path = "storm/app.rs"]
+mod app;
+#[path = "storm/draw.rs"]
+mod draw;
+#[path = "storm/ends.rs"]
+mod ends;
+#[path = "storm/oracle.rs"]
+mod oracle;
+#[path = "storm/run.rs"]
+mod run;
+#[path = "storm/tally.rs"]
+mod tally;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tally::Tally;
+
+const SEEDS: Range<u64> = 0..300;
+
+fn seeds() -> Range<u64> {
+    let Ok(asked) = std::env::var("ADIEU_STORM_SEEDS") else { return SEEDS };
+    let (from, to) = asked.split_once("..").expect("ADIEU_STORM_SEEDS=from..to");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
+
+/// Runs the storms of `seeds`, goes on after a failure, and says how to see each again.
+fn storms(seeds: Range<u64>) -> Tally {
+    let mut total = Tally::default();
+    let mut failed = Vec::new();
+    for seed in seeds {
+        match catch_unwind(AssertUnwindSafe(|| run::storm(seed))) {
+            Ok(tally) => total.add(&tally),
+            Err(_) => {
+                let range = format!("{seed}..{}", seed + 1);
+                println!("seed {seed}: ADIEU_STORM_SEEDS={range} cargo test -p adieu-sim --test storm storms");
+                failed.push(seed);
+            }
+        }
+    }
+    println!("{total}");
+    assert!(failed.is_empty(), "{} failed: {failed:?}", failed.len());
+    total
+}
+
+#[test]
+fn storms_end_as_they_must() {
+    storms(seeds());
+}

@@ -1,0 +1,304 @@
+//! What must hold, seen from outside: after each event, and at the end of the storm.
+
+use adieu_core::{Cause, Closer, Duration, Ending, Instant, Order, Phase, Receipt, State};
+use adieu_sim::World;
+use adieu_trace::Side;
+
+use crate::ends::{Connection, End, SIDES, mirrored};
+use crate::run::{Run, is_alive, orphan_bound, patience_bound};
+
+/// Pairs of states in which two ends of one connection can never be (4.3).
+fn can_be(pair: [State; 2]) -> bool {
+    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait};
+    let [a, b] = if pair[0] <= pair[1] { pair } else { [pair[1], pair[0]] };
+    !matches!(
+        (a, b),
+        (CloseWait, CloseWait | LastAck | Closing | TimeWait)
+            | (LastAck, LastAck)
+            | (Closing, LastAck)
+            | (FinWait1, FinWait2 | TimeWait)
+            | (FinWait2, FinWait2 | TimeWait)
+            | (Established, FinWait2 | CloseWait | Closing | LastAck | TimeWait)
+    )
+}
+
+impl Run {
+    /// After every event.
+    pub(crate) fn observe(&mut self, world: &mut World) {
+        let now = world.now();
+        for connection in self.connections.iter_mut().filter(|c| !c.superseded) {
+            for side in SIDES {
+                let state = world.host(side).stack.flow_state(&mirrored(connection.flow, side));
+                let end = connection.end(side);
+                let young = matches!(state, State::SynReceived | State::Established | State::CloseWait);
+                let begins = young && !is_alive(end.state) && !end.opened;
+                if begins {
+                    end.began.push(now);
+                }
+                end.state = state;
+            }
+            let pair = connection.ends.each_ref().map(|end| end.state);
+            assert!(can_be(pair), "4.3: {pair:?} at {now:?}: {connection:#?}");
+        }
+        for connection in &mut self.connections {
+            for side in SIDES {
+                look_at_handle(world, connection, side);
+            }
+        }
+        for side in SIDES {
+            self.take_receipts(world, side);
+        }
+    }
+
+    /// EN-1: each receipt belongs to one connection, and each connection has one.
+    fn take_receipts(&mut self, world: &mut World, side: Side) {
+        let n = side as usize;
+        while let Some(receipt) = world.host(side).receipts().get(self.seen[n]).copied() {
+            self.seen[n] += 1;
+            let began = receipt.spent.began();
+            let fits = |c: &&mut Connection| {
+                let end = &c.ends[n];
+                end.began.contains(&began) && end.receipt.is_none()
+            };
+            let Some(connection) = self.connections.iter_mut().rev().find(fits) else {
+                panic!("EN-1: a receipt of no connection at {side:?}: {receipt:#?}");
+            };
+            check_receipt(connection, side, &receipt);
+            let end = connection.end(side);
+            let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..receipt };
+            assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
+            end.receipt = Some(receipt);
+        }
+    }
+
+    /// L2: who has something to deliver has been given up where nothing got through for so long.
+    pub(crate) fn check_patience(&self, now: Instant) {
+        let Some(since) = self.outages.iter().find_map(|watch| watch.for_ever_since()) else { return };
+        for connection in &self.connections {
+            for side in SIDES {
+                let end = &connection.ends[side as usize];
+                let bound = patience_bound(&self.storm.config[side as usize]) + self.slowest();
+                let waits = end.shut && !end.finished && end.ending().is_none() && end.handle.is_some();
+                let late = now > end.worked.max(since) + bound;
+                assert!(!(waits && late), "L2: not given up after {bound:?}: {side:?} {connection:#?}");
+            }
+        }
+    }
+
+    /// The longest a packet may be under way.
+    fn slowest(&self) -> Duration {
+        self.storm.wires().map(|wire| wire.delay + wire.detour).fold(Duration::ZERO, Duration::max)
+    }
+
+    // ---- at the end --------------------------------------------------------------------------------------------
+
+    pub(crate) fn verdict(&mut self, world: &mut World) {
+        for side in SIDES {
+            let stats = world.host(side).stack.stats();
+            let receipts = world.host(side).receipts();
+            let graceful = receipts.iter().filter(|receipt| receipt.ending.is_graceful()).count() as u64;
+            assert_eq!((stats.ended, stats.ended_gracefully), (receipts.len() as u64, graceful), "EN-7");
+            assert_eq!((stats.receipts_dropped, stats.malformed, stats.bad_checksum, stats.not_ours), (0, 0, 0, 0));
+        }
+        for connection in &self.connections {
+            for side in SIDES {
+                let end = &connection.ends[side as usize];
+                assert!(!end.known || end.receipt.is_some(), "EN-1: no receipt at {side:?}: {connection:#?}");
+                self.check_times(connection, side);
+            }
+            check_pair(connection);
+            check_streams(connection);
+            self.check_liveness(connection);
+        }
+    }
+
+    /// L2: how long an orphan, or somebody with something to deliver, lasted after the network had gone for good.
+    fn check_times(&self, connection: &Connection, side: Side) {
+        let Some(dead) = self.outages.iter().find_map(|watch| watch.for_ever_since()) else { return };
+        let end = &connection.ends[side as usize];
+        let (Some(receipt), config) = (end.receipt, &self.storm.config[side as usize]) else { return };
+        let (ended, dead) = (receipt.spent.ended(), dead + self.slowest());
+        if let Some(closed) = end.closed {
+            let bound = orphan_bound(config);
+            assert!(ended <= closed.max(dead) + bound, "L2: an orphan beyond {bound:?}: {side:?} {connection:#?}");
+        }
+        if matches!(receipt.ending, Ending::TimedOut { phase: Phase::Retransmission, .. }) {
+            let bound = patience_bound(config);
+            assert!(ended <= end.worked.max(dead) + bound, "L2: R2 beyond {bound:?}: {side:?} {connection:#?}");
+        }
+    }
+
+    /// L1: a fair network, two applications that write all, read all and close: two graceful endings.
+    fn check_liveness(&self, connection: &Connection) {
+        let both = connection.ends.each_ref().map(End::ending);
+        let named = both.map(|ending| ending.map_or("none", |ending| ending.name()));
+        let untouched =
+            !self.unlistened.contains(&true) && self.storm.listens == [true; 2] && !connection.is_crossing();
+        if connection.is_gentle() && self.storm.is_fair() && untouched && !self.storm.reuse {
+            let gave_up = |ending: &Option<Ending>| {
+                ending.is_none()
+                    || matches!(ending, Some(Ending::TimedOut { phase: Phase::Connect | Phase::Retransmission, .. }))
+            };
+            let graceful = both.iter().all(|ending| ending.is_some_and(|ending| ending.is_graceful()));
+            let excused = both.iter().any(gave_up) && !self.storm.is_lossless()
+                || self.storm.config.iter().any(|c| c.time_wait_budget < 1 << 20 || c.unsafe_short_time_wait);
+            assert!(graceful || excused, "L1: {named:?}: {connection:#?}");
+        }
+    }
+}
+
+fn look_at_handle(world: &mut World, connection: &mut Connection, side: Side) {
+    let Some(handle) = connection.end(side).handle else { return };
+    let stack = &world.host(side).stack;
+    let (receipt, finished, state) = (stack.receipt(handle), stack.is_finished(handle), stack.state(handle));
+    let end = connection.end(side);
+    assert!(finished || !end.finished, "INV-7: a direction that was complete is not any more: {connection:#?}");
+    assert!(!finished || end.shut, "INV-4: a stream is complete that was not closed: {connection:#?}");
+    end.finished = finished;
+    match (end.shown, receipt) {
+        (None, None) => assert!(end.receipt.is_none(), "EN-1: a receipt before the handle knows: {connection:#?}"),
+        (Some(_), None) => panic!("INV-6: an ending has gone: {connection:#?}"),
+        (None, Some(receipt)) => {
+            end.shown = Some(receipt);
+            check_receipt(connection, side, &receipt);
+        }
+        (Some(before), Some(receipt)) => {
+            let unread = receipt.unread;
+            assert_eq!(Receipt { unread, ..before }, receipt, "INV-6: an ending has changed");
+            end.shown = Some(receipt);
+        }
+    }
+    let end = connection.end(side);
+    if let Some(receipt) = receipt {
+        assert!(matches!(state, State::Closed | State::TimeWait), "1.15: {state} after the ending: {connection:#?}");
+        assert!(end.failed.is_none_or(|ending| ending == receipt.ending), "INV-6: {connection:#?}");
+    }
+}
+
+/// What one receipt says against what its application and its peer's did.
+fn check_receipt(connection: &Connection, side: Side, receipt: &Receipt) {
+    let (end, peer) = (&connection.ends[side as usize], &connection.ends[side.other() as usize]);
+    let of = || format!("{side:?} {receipt:#?} {connection:#?}");
+    assert_eq!(receipt.sent, end.written, "1.15: bytes sent are not those taken: {}", of());
+    assert!(receipt.acknowledged <= receipt.sent, "1.15: {}", of());
+    assert!(receipt.received >= end.read && receipt.received <= peer.written, "INV-1: {}", of());
+    assert_eq!(receipt.unread, receipt.received - end.read, "1.15: unread bytes: {}", of());
+    match receipt.closed_first {
+        Some(Closer::Us) => assert!(end.shut, "EN-5: {}", of()),
+        Some(Closer::Peer) => assert!(peer.shut, "EN-5: {}", of()),
+        None => {}
+    }
+    assert!(path_is_legal(receipt), "1.2: {}", of());
+    match receipt.ending {
+        Ending::Graceful { .. } => {
+            assert!(end.shut && peer.shut && !end.aborted, "INV-5: {}", of());
+            let complete = receipt.received == peer.written && receipt.acknowledged == receipt.sent;
+            assert!(complete, "INV-5: {}", of());
+        }
+        Ending::Aborted { cause, state } => check_abort(end, peer, receipt, cause, state, &of),
+        Ending::Cancelled { .. } => assert!(end.opened && (end.shut || end.aborted), "CL-3: {}", of()),
+        Ending::TimedOut { phase, .. } => {
+            let orphan = matches!(phase, Phase::ZeroWindow | Phase::FinWait2Orphan);
+            assert!(!orphan || end.closed.is_some(), "TO-8, ZW-4: {}", of());
+        }
+        Ending::Refused { .. } => assert!(end.opened && receipt.sent + receipt.received == 0, "RA-2: {}", of()),
+        Ending::ResetByPeer { .. } => {}
+        Ending::Unreachable { .. } => panic!("EO-7: nothing here says so: {}", of()),
+    }
+    assert!(!end.aborted || matches!(receipt.ending, Ending::Aborted { .. } | Ending::Cancelled { .. }), "{}", of());
+}
+
+fn check_abort(end: &End, peer: &End, receipt: &Receipt, cause: Cause, state: State, of: &dyn Fn() -> String) {
+    let legal = match cause {
+        Cause::AbortCall => end.aborted,
+        Cause::CloseWithUnread => end.closed.is_some() && (receipt.unread > 0 || peer.written > receipt.received),
+        Cause::DataAfterClose => end.closed.is_some() && peer.written > receipt.received && receipt.unread == 0,
+        Cause::ListenerClosed => !end.known,
+        Cause::StackShutdown => false,
+    };
+    assert!(legal, "UD-1, UD-4, CL-13: {}", of());
+    let over = matches!(state, State::TimeWait | State::Closed | State::Listen | State::SynSent);
+    assert!(!over, "AB-1, AB-4: {}", of());
+}
+
+/// The states a receipt names follow each other in the diagram (1.2), and end where the ending says.
+fn path_is_legal(receipt: &Receipt) -> bool {
+    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent};
+    let path: Vec<State> = receipt.spent.iter().map(|(state, _)| state).collect();
+    let step = |pair: &[State]| {
+        matches!(
+            (pair[0], pair[1]),
+            (SynSent, SynReceived | Established)
+                | (SynReceived, Established)
+                // CLOSE-WAIT without a stay in ESTABLISHED is one segment's doing (FI-4).
+                | (Established, FinWait1 | CloseWait | LastAck | FinWait2 | Closing)
+                | (FinWait1, FinWait2 | Closing)
+                | (CloseWait, LastAck)
+        )
+    };
+    let last = path.last().copied();
+    let ends = match receipt.ending {
+        Ending::Graceful { order: Order::PeerFirst } => last == Some(LastAck),
+        Ending::Graceful { order: Order::Simultaneous } => last == Some(Closing),
+        Ending::Graceful { order: Order::LocalFirst } => matches!(last, Some(FinWait1 | FinWait2)),
+        ending => last == Some(ending.state()),
+    };
+    let total: Duration = receipt.spent.iter().map(|(_, stay)| stay).sum();
+    path.windows(2).all(step) && ends && total == receipt.spent.total()
+}
+
+/// 4.5: the table of allowed pairs.
+fn check_pair(connection: &Connection) {
+    let [left, right] = connection.ends.each_ref().map(|end| end.receipt.map(|receipt| receipt.ending));
+    let allowed = match (left, right) {
+        (Some(left), Some(right)) => {
+            let crossing = connection.is_crossing();
+            allows(left, right, crossing) && allows(right, left, crossing)
+        }
+        (Some(one), None) | (None, Some(one)) => !one.is_graceful(),
+        (None, None) => false,
+    };
+    assert!(allowed, "4.5: {left:?} and {right:?}: {connection:#?}");
+}
+
+fn allows(x: Ending, y: Ending, crossing: bool) -> bool {
+    let last = |ending: Ending| matches!(ending.state(), State::LastAck | State::Closing);
+    let early = matches!(y, Ending::Refused { .. } | Ending::Cancelled { .. } | Ending::Unreachable { .. });
+    if early && !crossing {
+        return false;
+    }
+    match x {
+        Ending::Graceful { .. } => y.is_graceful() || last(y) && !early,
+        Ending::Aborted { .. } => !y.is_graceful() || last(x),
+        Ending::TimedOut { .. } => !y.is_graceful() || last(x),
+        Ending::ResetByPeer { .. } => match y {
+            Ending::Graceful { .. } => last(x),
+            Ending::Aborted { .. } | Ending::TimedOut { .. } => true,
+            // Both by responders: who had given up before? Nobody could have (INV-13).
+            Ending::ResetByPeer { .. } => false,
+            Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => false,
+        },
+        Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => {
+            crossing && !y.is_graceful() && !matches!(y, Ending::ResetByPeer { .. })
+        }
+    }
+}
+
+/// INV-1, INV-4, INV-5 from both receipts together.
+fn check_streams(connection: &Connection) {
+    for side in SIDES {
+        let (end, peer) = (&connection.ends[side as usize], &connection.ends[side.other() as usize]);
+        let received = peer.receipt.map_or(0, |receipt| receipt.received);
+        let Some(receipt) = end.receipt else { continue };
+        assert!(receipt.acknowledged <= received, "INV-4: acknowledged but not received: {connection:#?}");
+        if end.finished || receipt.ending.is_graceful() {
+            assert_eq!(received, end.written, "INV-4, INV-5: complete but not received: {connection:#?}");
+        }
+        if receipt.ending.is_graceful() {
+            assert!(peer.receipt.is_some(), "INV-5: graceful with nobody: {connection:#?}");
+        }
+        let unread = matches!(receipt.ending, Ending::Aborted { cause: Cause::CloseWithUnread, .. });
+        let silent = unread && !end.half_closed;
+        assert!(!(silent && peer.saw_end), "INV-3: an end of stream without a FIN: {connection:#?}");
+    }
+}

@@ -3,10 +3,14 @@
 //! A [`World`] runs the shipped stack, not a model of it. The same seed and the same calls give the same run, to the
 //! nanosecond. Its last assertion is [`World::assert_nothing_left`]: no connection, no timer, no byte, no port.
 
+mod device;
 mod host;
+mod rules;
 mod wire;
 mod world;
 
+pub use device::Device;
 pub use host::{Heard, Host};
+pub use rules::{Rule, Sight, Verdict};
 pub use wire::Wire;
-pub use world::{Setup, World};
+pub use world::{Forged, Setup, World};

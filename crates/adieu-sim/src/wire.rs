@@ -17,12 +17,14 @@ pub struct Wire {
     pub reordering: u32,
     /// How much longer such a packet may take.
     pub detour: Duration,
+    /// Bytes a second, each way; packets wait for their turn. 0: no limit.
+    pub rate: u64,
 }
 
 impl Default for Wire {
     fn default() -> Self {
         let detour = Duration::from_millis(30);
-        Self { delay: Duration::from_millis(10), loss: 0, duplication: 0, reordering: 0, detour }
+        Self { delay: Duration::from_millis(10), loss: 0, duplication: 0, reordering: 0, detour, rate: 0 }
     }
 }
 
@@ -34,6 +36,12 @@ impl Wire {
         }
         let copies = 1 + usize::from(chance(rng, self.duplication));
         (0..copies).map(|_| now + self.delay + self.extra(rng)).collect()
+    }
+
+    /// How long the wire is busy with a packet.
+    pub(crate) fn busy(&self, bytes: usize) -> Duration {
+        let nanos = (bytes as u64).saturating_mul(1_000_000_000).checked_div(self.rate);
+        Duration::from_nanos(nanos.unwrap_or(0))
     }
 
     fn extra(&self, rng: &mut ChaCha8Rng) -> Duration {

@@ -1,16 +1,18 @@
 //! Two hosts, a wire, one clock, one seed.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use adieu_core::wire::ip::Datagram;
-use adieu_core::wire::{Packet, Segment, checksum};
-use adieu_core::{Config, Duration, Flow, HandleId, Instant, Leftover, Secrets, Stack, State};
+use adieu_core::wire::ip::{self, Datagram, TCP};
+use adieu_core::wire::tcp::{CHECKSUM_AT, Control, Header};
+use adieu_core::wire::{Flags, Options, Packet, Segment, checksum};
+use adieu_core::{Config, Duration, Flow, HandleId, Instant, Leftover, Secrets, Seq, Stack, State};
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::{Heard, Host, Wire};
+use crate::device::{Port, Sent};
+use crate::{Device, Heard, Host, Rule, Sight, Verdict, Wire};
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -23,6 +25,24 @@ pub struct Setup {
     pub wire: Wire,
     /// What to call the hosts.
     pub names: [&'static str; 2],
+    /// IPv6 instead of IPv4.
+    pub ipv6: bool,
+    /// Left and right host's device.
+    pub device: [Device; 2],
+}
+
+/// A segment that none of the hosts has sent. Numbers count as in the trace: from the initial number of the side whose
+/// segment it seems to be, and of the other side.
+#[derive(Clone, Copy, Debug)]
+pub struct Forged<'a> {
+    /// Control bits.
+    pub flags: Flags,
+    /// Sequence number, relative.
+    pub seq: u32,
+    /// Acknowledgment number, relative.
+    pub ack: u32,
+    /// The data.
+    pub data: &'a [u8],
 }
 
 impl Setup {
@@ -33,6 +53,8 @@ impl Setup {
             config: [Config::default(), Config::default()],
             wire: Wire::default(),
             names: ["client", "server"],
+            ipv6: false,
+            device: [Device::Plain; 2],
         }
     }
 }
@@ -44,11 +66,17 @@ pub struct World {
     hosts: [Host; 2],
     /// What the wire does from now on.
     pub wire: Wire,
+    /// Faults aimed at single packets of the followed connection; the first that decides counts.
+    pub rules: Vec<Rule>,
+    ports: [Port; 2],
+    /// When the wire is free again, for what leaves on each side.
+    free_at: [Instant; 2],
     in_flight: BTreeMap<(Instant, u64), (Side, Vec<u8>)>,
     packets: u64,
     rng: ChaCha8Rng,
     trace: Trace,
     numbers: Numbers,
+    initial: [Option<Seq>; 2],
     /// The connection that the trace follows, seen from the left: the first one.
     followed: Option<Flow>,
     states: [State; 2],
@@ -62,7 +90,10 @@ impl World {
         let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
         let [left, right] = setup.config;
         let mut host = |config: Config, last: u8, port: u16| {
-            let address = SocketAddr::from(([10, 0, 0, last], port));
+            let address = match setup.ipv6 {
+                false => SocketAddr::from(([10, 0, 0, last], port)),
+                true => SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)], port)),
+            };
             let config = Config { addresses: vec![address.ip()], ..config };
             let mut secret = [0; 48];
             rng.fill_bytes(&mut secret);
@@ -74,11 +105,15 @@ impl World {
             now: Instant::ZERO,
             hosts,
             wire: setup.wire,
+            rules: Vec::new(),
+            ports: setup.device.map(Port::new),
+            free_at: [Instant::ZERO; 2],
             in_flight: BTreeMap::new(),
             packets: 0,
             rng,
             trace: Trace { ends, events: Vec::new() },
             numbers: Numbers::default(),
+            initial: [None; 2],
             followed: None,
             states: [State::Closed; 2],
         }
@@ -231,7 +266,8 @@ impl World {
 
     fn next_event(&self) -> Instant {
         let arrival = self.in_flight.first_key_value().map_or(Instant::NEVER, |((at, _), _)| *at);
-        self.hosts.iter().map(|host| host.stack.poll_timeout()).fold(arrival, Instant::min)
+        let device = self.ports.iter().map(Port::ready_at).fold(arrival, Instant::min);
+        self.hosts.iter().map(|host| host.stack.poll_timeout()).fold(device, Instant::min)
     }
 
     /// All that is due now: packets first, in the order they were sent, then timers.
@@ -252,8 +288,15 @@ impl World {
     fn transmit(&mut self) {
         for side in SIDES {
             let now = self.now;
-            while let Some(packet) = self.host(side).stack.poll_transmit(now) {
-                self.put_on_wire(side, packet.to_vec());
+            while !self.ports[side as usize].is_full(now) {
+                let stack = &mut self.hosts[side as usize].stack;
+                let port = &mut self.ports[side as usize];
+                let Some((packet, again)) = port.next(|| stack.poll_transmit(now)) else { break };
+                match port.send(now, packet, again) {
+                    Sent::Out(bytes) => self.put_on_wire(side, &bytes),
+                    Sent::Lost(bytes) => self.record(side, &bytes, None),
+                    Sent::Refused => {}
+                }
                 self.observe();
             }
             let host = self.host(side);
@@ -264,32 +307,89 @@ impl World {
         }
     }
 
-    fn put_on_wire(&mut self, from: Side, bytes: Vec<u8>) {
-        let arrivals = self.wire.arrivals(self.now, &mut self.rng);
-        self.record(from, &bytes, arrivals.first().copied());
+    fn put_on_wire(&mut self, from: Side, bytes: &[u8]) {
+        let leaves = self.now.max(self.free_at[from as usize]) + self.wire.busy(bytes.len());
+        self.free_at[from as usize] = leaves;
+        let arrivals = self.wire.arrivals(leaves, &mut self.rng);
+        let arrivals = match self.judge(from, bytes) {
+            Verdict::Pass => arrivals,
+            Verdict::Lose => Vec::new(),
+            Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),
+            Verdict::Again(later) => arrivals.into_iter().flat_map(|at| [at, at + later]).collect(),
+        };
+        self.record(from, bytes, arrivals.first().copied());
         for at in arrivals {
-            self.packets += 1;
-            self.in_flight.insert((at, self.packets), (from.other(), bytes.clone()));
+            self.arrive(at, from.other(), bytes.to_vec());
         }
+    }
+
+    fn arrive(&mut self, at: Instant, to: Side, bytes: Vec<u8>) {
+        self.packets += 1;
+        self.in_flight.insert((at, self.packets), (to, bytes));
+    }
+
+    /// What the rules say of a packet of the followed connection.
+    fn judge(&mut self, from: Side, bytes: &[u8]) -> Verdict {
+        let mut numbers = self.numbers;
+        let seen = self.followed_segment(from, bytes, |segment| numbers.see(from, segment, None));
+        let Some(segment) = seen else { return Verdict::Pass };
+        let sight = Sight { at: self.now, segment };
+        let mut verdicts = self.rules.iter_mut().map(|rule| rule.decide(&sight));
+        verdicts.find(|verdict| *verdict != Verdict::Pass).unwrap_or(Verdict::Pass)
+    }
+
+    /// Puts a segment before a host that seems to come from the other end of the followed connection.
+    ///
+    /// # Panics
+    /// Before both ends have sent their SYN.
+    pub fn forge(&mut self, to: Side, forged: Forged<'_>) {
+        let from = to.other();
+        let start = |side: Side| self.initial[side as usize].expect("both ends have sent their SYN");
+        let header = Header {
+            seq: start(from) + forged.seq,
+            ack: Some(start(to) + forged.ack),
+            control: Control::None,
+            push: false,
+            window: 65_535,
+            options: Options::default(),
+        };
+        let flow = self.followed.expect("there is a connection");
+        let (source, destination) = match from {
+            Side::Left => (flow.local(), flow.remote()),
+            Side::Right => (flow.remote(), flow.local()),
+        };
+        let bytes = packet(source, destination, &header, forged.flags, forged.data);
+        let now = self.now;
+        self.record(from, &bytes, Some(now));
+        self.arrive(now, to, bytes);
     }
 
     // ---- the trace ---------------------------------------------------------------------------------------------
 
     fn record(&mut self, from: Side, bytes: &[u8], arrives: Option<Instant>) {
-        let Ok(datagram) = Datagram::parse(bytes) else { return };
+        let mut numbers = self.numbers;
+        let seen = self.followed_segment(from, bytes, |segment| {
+            let initial = segment.flags.has(Flags::SYN).then_some(segment.seq);
+            (initial, numbers.see(from, segment, arrives))
+        });
+        let Some((initial, seen)) = seen else { return };
+        self.numbers = numbers;
+        self.initial[from as usize] = self.initial[from as usize].or(initial);
+        self.trace.events.push(Event { at: self.now, what: What::Segment(seen) });
+    }
+
+    /// What `look` makes of a packet, if it is a segment of the followed connection.
+    fn followed_segment<R>(&self, from: Side, bytes: &[u8], look: impl FnOnce(&Segment<'_>) -> R) -> Option<R> {
+        let datagram = Datagram::parse(bytes).ok()?;
         let packet = Packet::new(bytes);
-        let Some(segment) = Segment::parse(datagram.body, &packet) else { return };
-        let ends = |address: IpAddr, port| SocketAddr::new(address, port);
-        let (source, destination) =
-            (ends(datagram.source, segment.source), ends(datagram.destination, segment.destination));
+        let segment = Segment::parse(datagram.body, &packet)?;
+        let source = SocketAddr::new(datagram.source, segment.source);
+        let destination = SocketAddr::new(datagram.destination, segment.destination);
         let flow = match from {
             Side::Left => Flow::new(source, destination),
             Side::Right => Flow::new(destination, source),
         };
-        if self.followed == Some(flow) {
-            let seen = self.numbers.see(from, &segment, arrives);
-            self.trace.events.push(Event { at: self.now, what: What::Segment(seen) });
-        }
+        (self.followed == Some(flow)).then(|| look(&segment))
     }
 
     /// Writes down changes of state.
@@ -341,4 +441,20 @@ impl World {
             assert_eq!(self.leftover(side), Leftover::default(), "{side:?} at {:?}", self.now);
         }
     }
+}
+
+/// A packet with whole checksums and any flags.
+fn packet(source: SocketAddr, destination: SocketAddr, header: &Header, flags: Flags, data: &[u8]) -> Vec<u8> {
+    let ip = ip::header_len(source.ip());
+    let tcp = header.size();
+    let mut bytes = vec![0; ip + tcp];
+    ip::emit(source.ip(), destination.ip(), TCP, 64, tcp + data.len(), &mut bytes);
+    header.emit(source.port(), destination.port(), &mut bytes[ip..]);
+    bytes[ip + 13] = flags.bits();
+    bytes.extend_from_slice(data);
+    let mut sum = ip::pseudo_header(source.ip(), destination.ip(), TCP, bytes.len() - ip, checksum::sum);
+    sum.bytes(&bytes[ip..]);
+    let at = ip + CHECKSUM_AT;
+    bytes[at..at + 2].copy_from_slice(&sum.finish().to_be_bytes());
+    bytes
 }

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) acceptable: Notify,
     /// Nothing is waiting to be sent: for those who leave.
     idle: Notify,
+    /// Some connection has ended: for those who drain.
+    pub(crate) ended: Notify,
     origin: tokio::time::Instant,
 }
 
@@ -49,6 +51,8 @@ pub(crate) struct Shard {
     pub(crate) tasks: Tasks,
     /// Packets may wait in the stack.
     pub(crate) dirty: bool,
+    /// Connections that had ended when it was looked last.
+    ended: u64,
     /// Why the device is gone.
     pub(crate) broken: Option<(io::ErrorKind, String)>,
 }
@@ -81,6 +85,32 @@ impl Net {
     pub fn take_receipts(&self) -> Vec<(Flow, Receipt)> {
         let mut shard = self.shared.lock();
         std::iter::from_fn(|| shard.stack.poll_receipt()).collect()
+    }
+
+    /// Full close of everything, for the exit of a program: listeners, attempts and connections are closed, what was
+    /// written still goes out, and what has not ended after `patience` is reset. Returns the receipts of all that has
+    /// ended and was not taken before. Records in TIME-WAIT remain while the net lives; they only answer.
+    pub async fn drain(&self, patience: Duration) -> Vec<(Flow, Receipt)> {
+        self.shared.step(|shard, now| shard.stack.close_all(now));
+        let drained = async {
+            loop {
+                let ended = self.shared.ended.notified();
+                tokio::pin!(ended);
+                ended.as_mut().enable();
+                {
+                    let shard = self.shared.lock();
+                    if shard.stack.is_drained() || shard.broken.is_some() {
+                        return;
+                    }
+                }
+                ended.await;
+            }
+        };
+        if tokio::time::timeout(patience, drained).await.is_err() {
+            self.shared.step(|shard, now| shard.stack.abort_all(now));
+        }
+        self.flushed().await;
+        self.take_receipts()
     }
 
     /// Waits until every packet that was due is with the device: the last ACK of a closing, before a program exits.
@@ -125,12 +155,13 @@ impl Builder {
         let mut keys = [0; 48];
         getrandom::fill(&mut keys).map_err(io::Error::other)?;
         let stack = Stack::new(self.config, Secrets::from_bytes(keys), checksum::sum);
-        let shard = Shard { stack, outbox: None, tasks: Tasks::default(), dirty: false, broken: None };
+        let shard = Shard { stack, outbox: None, tasks: Tasks::default(), dirty: false, ended: 0, broken: None };
         let shared = Arc::new(Shared {
             shard: Mutex::new(shard),
             kick: Arc::new(Notify::new()),
             acceptable: Notify::new(),
             idle: Notify::new(),
+            ended: Notify::new(),
             origin: tokio::time::Instant::now(),
         });
         runtime.spawn(driver::run(Arc::downgrade(&shared), shared.kick.clone(), self.device));
@@ -194,6 +225,10 @@ impl Shard {
         }
         if any.is_some() {
             shared.acceptable.notify_waiters();
+        }
+        let ended = self.stack.stats().ended;
+        if core::mem::replace(&mut self.ended, ended) != ended {
+            shared.ended.notify_waiters();
         }
     }
 

@@ -122,6 +122,11 @@ impl TcpStream {
         self.shared.step(|shard, now| shard.stack.abort(now, self.handle));
     }
 
+    /// Makes a close, or dropping the stream, a reset that throws away what was not sent (`SO_LINGER` with 0 s).
+    pub fn set_zero_linger(&self, zero: bool) {
+        self.shared.step(|shard, now| shard.stack.set_zero_linger(now, self.handle, zero));
+    }
+
     /// Waits until `look` sees something. Looks first, then after every ending, completed FIN or handshake.
     async fn until<R>(&self, look: impl Fn(&mut Shard, HandleId) -> Option<R>) -> io::Result<R> {
         std::future::poll_fn(|context| {

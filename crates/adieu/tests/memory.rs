@@ -179,3 +179,44 @@ async fn a_device_that_is_gone_is_told_to_all_and_the_driver_ends_with_its_net()
     let waiting = tokio::time::timeout(Duration::from_millis(20), server.ended()).await;
     assert!(waiting.is_err(), "a silent peer is waited for: {waiting:?}");
 }
+
+#[tokio::test]
+async fn or_6_drain_closes_everything_and_gives_one_receipt_each() {
+    let (left, right) = nets();
+    let listener = TcpListener::bind(&right, SERVER.into()).unwrap();
+    let mut clients = Vec::new();
+    let mut servers = Vec::new();
+    for _ in 0..3 {
+        clients.push(TcpStream::connect(&left, SERVER.into()).await.unwrap());
+        servers.push(listener.accept().await.unwrap().0);
+    }
+    // One has something to say, one has bytes unread, one has a peer that never closes.
+    clients[0].write_all(b"last words").await.unwrap();
+    servers[1].write_all(b"unread").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut words = String::new();
+    let mut talker = servers.remove(0);
+    let reading = tokio::spawn(async move {
+        talker.read_to_string(&mut words).await.unwrap();
+        talker.close().await.unwrap();
+        words
+    });
+    let receipts = left.drain(Duration::from_millis(200)).await;
+    assert_eq!(reading.await.unwrap(), "last words");
+    let mut names: Vec<&str> = receipts.iter().map(|(_, receipt)| receipt.ending.name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["aborted-close-with-unread", "aborted-stack-shutdown", "graceful-local-first"]);
+    drop(clients);
+    assert_eq!(left.held(), Leftover { time_waits: 1, flows: 1, ..Leftover::default() });
+}
+
+#[tokio::test]
+async fn lm_4_zero_linger_makes_dropping_a_reset() {
+    let (left, right) = nets();
+    let (client, mut server) = pair(&left, &right).await;
+    client.set_zero_linger(true);
+    drop(client);
+    let mut nothing = [0; 1];
+    assert_eq!(server.read(&mut nothing).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(left.take_receipts()[0].1.ending.name(), "aborted-linger-zero");
+}

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::device::Device;
 use crate::net::{Shared, wake};
+use crate::tap::Direction;
 
 /// Packets read, and packets sent, in one hold of the lock.
 const ROUND: usize = 64;
@@ -78,6 +79,7 @@ async fn round(shared: &Shared, device: &Device, buffers: &mut Buffers) -> io::R
             let mut shard = shared.lock();
             for packet in buffers.packets() {
                 shard.stack.handle_packet(now, Packet::new(packet));
+                shard.tap(now, Direction::In, packet);
             }
             shard.dirty = true;
             shard.collect(&mut awake, shared);
@@ -105,7 +107,12 @@ fn transmit(shared: &Shared, device: &Device) -> io::Result<Next> {
                 break;
             };
             match send(device, &packet) {
-                Ok(()) => shard.stack.recycle(packet),
+                Ok(()) => {
+                    if shard.is_tapped() {
+                        shard.tap(now, Direction::Out, &packet.to_vec());
+                    }
+                    shard.stack.recycle(packet);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     shard.outbox = Some(packet);
                     next = Next::Wait { until: shard.stack.poll_timeout(), blocked: true };

@@ -45,12 +45,14 @@ mod error;
 mod listener;
 mod net;
 mod stream;
+mod tap;
 mod tasks;
 
 pub use adieu_core::{
-    Cause, Closer, Config, Duration, Ending, Flow, Leftover, Order, Phase, Receipt, Spent, State, Stats,
+    Cause, Closer, Config, Duration, Ending, Flow, Instant, Leftover, Order, Phase, Receipt, Spent, State, Stats,
 };
 pub use error::CloseError;
 pub use listener::TcpListener;
 pub use net::{Builder, Net};
 pub use stream::TcpStream;
+pub use tap::{Direction, Tapped};

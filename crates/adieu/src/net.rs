@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::device::Device;
 use crate::driver;
+use crate::tap::{Direction, Tap, Tapped};
 use crate::tasks::Tasks;
 
 /// A TCP stack on a device. Clones are the same stack; its driver runs while a clone, a listener or a stream lives.
@@ -25,6 +26,7 @@ pub struct Net {
 pub struct Builder {
     device: Device,
     config: Config,
+    tap: Option<Tap>,
 }
 
 /// What listeners, streams and the driver share.
@@ -55,6 +57,7 @@ pub(crate) struct Shard {
     ended: u64,
     /// Why the device is gone.
     pub(crate) broken: Option<(io::ErrorKind, String)>,
+    tap: Option<Tap>,
 }
 
 impl Net {
@@ -62,7 +65,7 @@ impl Net {
     pub fn builder(device: impl Into<Device>) -> Builder {
         let device = device.into();
         let config = Config { mtu: device.mtu(), ..Config::default() };
-        Builder { device, config }
+        Builder { device, config, tap: None }
     }
 
     /// The configuration.
@@ -139,6 +142,14 @@ impl Builder {
         self
     }
 
+    /// Has `look` called for every packet that crosses the device, just after the stack has handled or sent it. It runs
+    /// in the driver's round: it must be quick, and must not call the net.
+    #[must_use]
+    pub fn tap(mut self, look: impl FnMut(Tapped<'_>) + Send + 'static) -> Self {
+        self.tap = Some(Tap::new(look));
+        self
+    }
+
     /// Changes the configuration. The device has set its MTU there.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -155,7 +166,8 @@ impl Builder {
         let mut keys = [0; 48];
         getrandom::fill(&mut keys).map_err(io::Error::other)?;
         let stack = Stack::new(self.config, Secrets::from_bytes(keys), checksum::sum);
-        let shard = Shard { stack, outbox: None, tasks: Tasks::default(), dirty: false, ended: 0, broken: None };
+        let shard =
+            Shard { stack, outbox: None, tasks: Tasks::default(), dirty: false, ended: 0, broken: None, tap: self.tap };
         let shared = Arc::new(Shared {
             shard: Mutex::new(shard),
             kick: Arc::new(Notify::new()),
@@ -230,6 +242,18 @@ impl Shard {
         if core::mem::replace(&mut self.ended, ended) != ended {
             shared.ended.notify_waiters();
         }
+    }
+
+    /// Shows a packet to the tap, if there is one.
+    pub(crate) fn tap(&mut self, at: Instant, direction: Direction, packet: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.look(Tapped::new(at, direction, packet, &self.stack));
+        }
+    }
+
+    /// Whether there is a tap.
+    pub(crate) fn is_tapped(&self) -> bool {
+        self.tap.is_some()
     }
 
     /// The error of a device that is gone.

@@ -220,3 +220,24 @@ async fn lm_4_zero_linger_makes_dropping_a_reset() {
     assert_eq!(server.read(&mut nothing).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(left.take_receipts()[0].1.ending.name(), "aborted-linger-zero");
 }
+
+#[tokio::test]
+async fn a_tap_sees_every_packet_and_the_state_after_it() {
+    let (left, right) = device::memory_pair(1500);
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let notes = seen.clone();
+    let flow = adieu::Flow::v4([10, 0, 0, 2], 80, [10, 0, 0, 1], 5000);
+    let server = Net::builder(right).address([10, 0, 0, 2].into());
+    let server = server.tap(move |tapped| notes.lock().unwrap().push((tapped.direction, tapped.state(&flow)))).start();
+    let server = server.unwrap();
+    let client = Net::builder(left).address([10, 0, 0, 1].into()).configure(|c| c.ephemeral_ports = (5000, 5000));
+    let client = client.start().unwrap();
+    let (client, mut accepted) = pair(&client, &server).await;
+    drop(client);
+    assert_eq!(accepted.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(accepted.close().await.unwrap().ending.name(), "graceful-peer-first");
+    let seen = seen.lock().unwrap();
+    use adieu::{Direction::*, State};
+    assert_eq!(seen[..2], [(In, State::SynReceived), (Out, State::SynReceived)]);
+    assert_eq!(seen.last(), Some(&(In, State::Closed)));
+}

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use adieu_core::wire::ip::{self, Datagram, TCP};
 use adieu_core::wire::tcp::{CHECKSUM_AT, Control, Header};
 use adieu_core::wire::{Flags, Options, Packet, Segment, checksum};
-use adieu_core::{Config, Duration, Flow, HandleId, Instant, Leftover, Secrets, Seq, Stack, State};
+use adieu_core::{Config, ConnectError, Duration, Flow, HandleId, Instant, Leftover, Secrets, Seq, Stack, State};
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -66,6 +66,9 @@ pub struct World {
     hosts: [Host; 2],
     /// What the wire does from now on.
     pub wire: Wire,
+    /// Applications act on what has arrived before it is answered, so that their word goes with the answer: the goal of
+    /// [`World::run_until`] is looked at before the hosts send, too. Default off.
+    pub prompt: bool,
     /// Faults aimed at single packets of the followed connection; the first that decides counts.
     pub rules: Vec<Rule>,
     ports: [Port; 2],
@@ -105,13 +108,14 @@ impl World {
             now: Instant::ZERO,
             hosts,
             wire: setup.wire,
+            prompt: false,
             rules: Vec::new(),
             ports: setup.device.map(Port::new),
             free_at: [Instant::ZERO; 2],
             in_flight: BTreeMap::new(),
             packets: 0,
             rng,
-            trace: Trace { ends, events: Vec::new() },
+            trace: Trace::new(ends),
             numbers: Numbers::default(),
             initial: [None; 2],
             followed: None,
@@ -151,9 +155,14 @@ impl World {
 
     /// Begins a connection from one host to the other, from its own port.
     pub fn connect(&mut self, side: Side) -> HandleId {
+        self.note(side, "connect");
+        self.try_connect(side).expect("the port is free")
+    }
+
+    /// The same, where the port may be taken.
+    pub fn try_connect(&mut self, side: Side) -> Result<HandleId, ConnectError> {
         let remote = self.hosts[side.other() as usize].address;
         let local = self.hosts[side as usize].address;
-        self.note(side, "connect");
         self.connect_from(side, local, remote)
     }
 
@@ -161,19 +170,24 @@ impl World {
     pub fn connect_anew(&mut self, side: Side) -> HandleId {
         let remote = self.hosts[side.other() as usize].address;
         let local = SocketAddr::new(self.hosts[side as usize].address.ip(), 0);
-        self.connect_from(side, local, remote)
+        self.connect_from(side, local, remote).expect("a port is free")
     }
 
-    fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> HandleId {
+    fn connect_from(
+        &mut self,
+        side: Side,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<HandleId, ConnectError> {
         let now = self.now;
-        let handle = self.host(side).stack.connect(now, Some(local), remote).expect("the port is free");
+        let handle = self.host(side).stack.connect(now, Some(local), remote)?;
         let flow = self.host(side).stack.flow(handle).expect("it has just begun");
         self.followed.get_or_insert(match side {
             Side::Left => flow,
             Side::Right => Flow::new(flow.remote(), flow.local()),
         });
         self.observe();
-        handle
+        Ok(handle)
     }
 
     /// Writes all of `data`, as far as there is room, and says how much.
@@ -249,6 +263,9 @@ impl World {
             }
             self.now = self.now.max(next);
             self.happen();
+            if self.prompt && goal(self) {
+                break;
+            }
             self.transmit();
         }
         true
@@ -375,6 +392,7 @@ impl World {
         let Some((initial, seen)) = seen else { return };
         self.numbers = numbers;
         self.initial[from as usize] = self.initial[from as usize].or(initial);
+        self.trace.capture(self.now, from, arrives, bytes);
         self.trace.events.push(Event { at: self.now, what: What::Segment(seen) });
     }
 

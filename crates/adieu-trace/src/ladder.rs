@@ -28,7 +28,6 @@
 //!
 //! The way to the picture: `layout` shares out the columns, `plan` gives rows to what happened, `paint` draws.
 
-mod label;
 mod layout;
 mod paint;
 mod plan;
@@ -64,4 +63,4 @@ impl Ladder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,21 +1,32 @@
 //! What a run looked like: segments, state changes and what the applications saw, and pictures of it.
 //!
 //! A [`Trace`] is plain data. Whoever runs a connection (the simulator, the driver on a TUN) appends to it; whoever
-//! wants to look draws it, for instance as a [`ladder`].
+//! wants to look draws it, as a [`ladder`] in text or as an [`svg()`], or takes it elsewhere: [`pcapng()`] for
+//! Wireshark, [`json()`] for programs.
 
 mod ink;
+pub mod json;
+mod label;
 pub mod ladder;
+mod pcapng;
 mod receipt;
+#[cfg(test)]
+mod stories;
+mod svg;
 mod words;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use adieu_core::wire::{Flags, Segment};
 use adieu_core::{Instant, Seq, State};
 
 pub use ink::Style;
+pub use json::json;
 pub use ladder::Ladder;
+pub use pcapng::{Run, pcapng};
 pub use receipt::{receipt_block, receipt_lines, receipts_side_by_side};
+pub use svg::svg;
 pub use words::human;
 
 /// One connection, seen from both ends.
@@ -25,6 +36,37 @@ pub struct Trace {
     pub ends: [End; 2],
     /// What happened, in the order it happened.
     pub events: Vec<Event>,
+    /// The packets that carried it, where somebody kept them, in the order they were sent.
+    pub packets: Vec<Captured>,
+}
+
+impl Trace {
+    /// A trace of which nothing has happened yet.
+    pub fn new(ends: [End; 2]) -> Self {
+        Self { ends, events: Vec::new(), packets: Vec::new() }
+    }
+
+    /// Keeps a packet, from its IP header on, that `from` sends at `at` and that arrives at `arrives`; `None` where
+    /// the wire loses it. To be called when the packet leaves, so that it stands in order with the events.
+    pub fn capture(&mut self, at: Instant, from: Side, arrives: Option<Instant>, bytes: &[u8]) {
+        let events = self.events.len();
+        self.packets.push(Captured { at, from, arrives, bytes: bytes.into(), events });
+    }
+}
+
+/// A packet as it was on the wire.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// When it left.
+    pub at: Instant,
+    /// Which end sent it.
+    pub from: Side,
+    /// When it arrives; `None` where the wire loses it.
+    pub arrives: Option<Instant>,
+    /// IP header and all that follows.
+    pub bytes: Arc<[u8]>,
+    /// How many events there were when it left.
+    events: usize,
 }
 
 /// One end of the connection.

@@ -194,4 +194,4 @@ fn print_stacked(item: &Item, width: usize, style: Style, out: &mut String) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

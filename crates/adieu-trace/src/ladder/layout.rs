@@ -2,7 +2,7 @@
 
 use adieu_core::{Instant, State};
 
-use super::label;
+use crate::label;
 use crate::words::{printable, stamp};
 use crate::{Side, Trace, What};
 

@@ -2,10 +2,10 @@
 
 use adieu_core::Duration;
 
-use super::label;
 use super::layout::Layout;
 use super::plan::{Arrow, LOST, Path, Plan, Row};
 use crate::ink::{Ink, Line, Style};
+use crate::label;
 use crate::words::{clip, human, printable, stamp};
 use crate::{Side, Trace, What};
 

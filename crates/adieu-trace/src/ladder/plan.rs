@@ -6,9 +6,9 @@
 
 use adieu_core::{Duration, Instant, State};
 
-use super::label;
 use super::layout::Layout;
 use crate::ink::Ink;
+use crate::label;
 use crate::words::{clip, printable, wrap};
 use crate::{Event, SegmentSeen, Side, Trace, What};
 
@@ -183,7 +183,7 @@ impl<'a> Planner<'a> {
         let note = self.name(to);
         let group = self.group();
         let end = side as usize;
-        let brought = group.landed[end].iter().find(|(_, segment)| label::brings(segment, from, to));
+        let brought = group.landed[end].iter().find(|(_, segment)| label::brings(segment.flags, from, to));
         let row = brought.map_or(group.next[end], |(row, _)| *row);
         self.note(side, row, vec![note]);
     }

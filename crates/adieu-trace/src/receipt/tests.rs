@@ -13,7 +13,7 @@ use crate::ink::Style;
 const DELAY: Duration = Duration::from_millis(10);
 
 /// The client says hello and closes, the server says bye and closes: their receipts.
-fn goodbye() -> [Receipt; 2] {
+pub(crate) fn goodbye() -> [Receipt; 2] {
     let [here, there]: [SocketAddr; 2] = [([10, 0, 0, 1], 49_152).into(), ([10, 0, 0, 2], 80).into()];
     let mut stacks = [here, there].map(|address| {
         let config = Config { addresses: vec![address.ip()], ..Config::default() };
@@ -65,7 +65,7 @@ fn settle(stacks: &mut [Stack; 2], now: &mut Instant, time: Duration) {
 }
 
 /// A receipt that has something to tell in every line.
-fn bad() -> Receipt {
+pub(crate) fn bad() -> Receipt {
     let [client, _] = goodbye();
     let ending = Ending::Aborted { cause: Cause::CloseWithUnread, state: State::FinWait2 };
     Receipt { ending, sent: 1_048_576, acknowledged: 1_000_000, unread: 3, retransmissions: 1_234, ..client }

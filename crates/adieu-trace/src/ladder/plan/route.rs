@@ -6,8 +6,8 @@
 
 use adieu_core::Instant;
 
-use super::super::label;
 use super::{Arrow, Path, Planner};
+use crate::label;
 use crate::{SegmentSeen, Side};
 
 /// Columns that the word for a loss takes, with the blank before it.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::layout::Layout;
 use super::super::plan::{Path, Plan, plan};
-use super::{Story, burst, four_way, lost_fin, reset, simultaneous};
+use crate::stories::{Story, burst, four_way, lost_fin, reset, simultaneous};
 use crate::{Event, Ladder, SegmentSeen, Side, Style, Trace, What};
 
 const STATES: [State; 11] = [
@@ -90,7 +90,7 @@ fn stories_at_all_widths() {
     }
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let side = any::<bool>().prop_map(|left| if left { Side::Left } else { Side::Right });
     let state = prop::sample::select(&STATES[..]);
     let delay = prop_oneof![Just(None), Just(Some(0)), (0..30_000_u64).prop_map(Some), Just(Some(u64::MAX / 1_000))];

@@ -7,7 +7,7 @@ use crate::SegmentSeen;
 use crate::ink::Ink;
 
 /// What to write on the arrow of `segment`, from all that is known to the flags alone.
-pub(super) fn forms(segment: &SegmentSeen) -> [String; 5] {
+pub(crate) fn forms(segment: &SegmentSeen) -> [String; 5] {
     let flags = segment.flags.to_string();
     let seq = format!(" seq={}", segment.seq);
     let ack = segment.ack.map_or(String::new(), |ack| format!(" ack={ack}"));
@@ -23,7 +23,7 @@ pub(super) fn forms(segment: &SegmentSeen) -> [String; 5] {
 }
 
 /// The colour of `segment`.
-pub(super) fn ink(segment: &SegmentSeen) -> Ink {
+pub(crate) fn ink(segment: &SegmentSeen) -> Ink {
     match segment.flags {
         flags if flags.has(Flags::RST) => Ink::Rst,
         flags if flags.has(Flags::SYN) => Ink::Syn,
@@ -33,10 +33,10 @@ pub(super) fn ink(segment: &SegmentSeen) -> Ink {
 }
 
 /// Columns that every short name fits in.
-pub(super) const SHORT: usize = 6;
+pub(crate) const SHORT: usize = 6;
 
 /// A name for where there is no room for the RFC's.
-pub(super) fn short(state: State) -> &'static str {
+pub(crate) fn short(state: State) -> &'static str {
     match state {
         State::Closed => "CLOSED",
         State::Listen => "LISTEN",
@@ -52,8 +52,8 @@ pub(super) fn short(state: State) -> &'static str {
     }
 }
 
-/// Whether `segment` may be what moved its receiver from one state to another.
-pub(super) fn brings(segment: &SegmentSeen, from: State, to: State) -> bool {
+/// Whether a segment with `flags` may be what moved its receiver from one state to another.
+pub(crate) fn brings(flags: Flags, from: State, to: State) -> bool {
     let needs = match to {
         State::SynReceived => Flags::SYN,
         State::Established if from == State::SynSent => Flags::SYN,
@@ -64,10 +64,10 @@ pub(super) fn brings(segment: &SegmentSeen, from: State, to: State) -> bool {
         State::Closed => Flags::RST,
         State::Listen | State::SynSent | State::FinWait1 | State::LastAck => return false,
     };
-    segment.flags.has(needs)
+    flags.has(needs)
 }
 
 /// Whether a connection exists at an end in `state`.
-pub(super) fn exists(state: State) -> bool {
+pub(crate) fn exists(state: State) -> bool {
     !matches!(state, State::Closed | State::Listen)
 }

@@ -1,11 +1,23 @@
 //! `adieu tour`: ways a connection ends, shown and checked.
 
+mod abrupt;
+mod alone;
+mod collapse;
+mod crossing;
+mod exit;
+mod lost;
+mod orderly;
 mod scenarios;
+mod show;
+mod stage;
+mod time_wait;
+mod without_wait;
 
 use std::process::ExitCode;
 
-use adieu_core::Receipt;
-use adieu_trace::{Ladder, Trace, receipts_side_by_side};
+use adieu_core::{Duration, Receipt};
+use adieu_sim::Device;
+use adieu_trace::{Style, Trace};
 
 use crate::args::Tour;
 use crate::failure::{Failure, NOT_GRACEFUL};
@@ -16,15 +28,46 @@ use scenarios::SCENARIOS;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) run: fn() -> Outcome,
+    pub(crate) run: fn(&Options) -> Outcome,
+}
+
+/// How to play, and how to show it.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The stay in TIME-WAIT, 30 s to 240 s. Scenarios about other stays choose their own.
+    pub(crate) time_wait: Duration,
+    /// Left and right host's device.
+    pub(crate) device: [Device; 2],
+    /// Columns.
+    pub(crate) width: usize,
+    /// ASCII characters only.
+    pub(crate) ascii: bool,
+    /// With or without colour.
+    pub(crate) style: Style,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let time_wait = Duration::from_secs(60);
+        Self { time_wait, device: [Device::Plain; 2], width: 100, ascii: false, style: Style::Plain }
+    }
 }
 
 /// What a scenario left behind.
 pub(crate) struct Outcome {
+    /// Of the first connection.
     pub(crate) trace: Trace,
-    /// Left and right end's.
+    /// Left and right end's, of the connection the scenario is about.
     pub(crate) receipts: [Option<Receipt>; 2],
+    /// Further connections.
+    pub(crate) others: Vec<Pair>,
     pub(crate) checks: Vec<Check>,
+}
+
+/// A further connection, and its receipts at the left and the right end.
+pub(crate) struct Pair {
+    pub(crate) what: String,
+    pub(crate) receipts: [Option<Receipt>; 2],
 }
 
 /// Something a scenario claims, and whether it held.
@@ -35,18 +78,32 @@ pub(crate) struct Check {
 
 pub(crate) fn run(tour: &Tour) -> Result<ExitCode, Failure> {
     if tour.list {
-        for scenario in SCENARIOS {
-            anstream::println!("{:<12} {}", scenario.name, scenario.title);
-        }
+        anstream::print!("{}", list());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut all_held = true;
-    for scenario in chosen(&tour.names)? {
-        let outcome = (scenario.run)();
-        show(scenario, &outcome, tour.ascii);
-        all_held &= outcome.checks.iter().all(|check| check.held);
+    let options = Options { width: output::width(), ascii: tour.ascii, style: output::style(), ..Options::default() };
+    let chosen = chosen(&tour.names)?;
+    let (mut checks, mut failed) = (0, 0);
+    for scenario in &chosen {
+        let outcome = (scenario.run)(&options);
+        anstream::println!("{}", show::page(scenario, &outcome, &options));
+        checks += outcome.checks.len();
+        failed += outcome.checks.iter().filter(|check| !check.held).count();
     }
-    Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
+    if chosen.len() > 1 {
+        let scenarios = chosen.len();
+        match failed {
+            0 => anstream::println!("{scenarios} scenarios, {checks} checks, all held"),
+            _ => anstream::println!("{scenarios} scenarios, {checks} checks, {failed} FAILED"),
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
+}
+
+/// Names and titles.
+fn list() -> String {
+    let longest = SCENARIOS.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
+    SCENARIOS.iter().map(|scenario| format!("{:<longest$}  {}\n", scenario.name, scenario.title)).collect()
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
@@ -61,17 +118,5 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
     names.iter().map(find).collect()
 }
 
-fn show(scenario: &Scenario, outcome: &Outcome, ascii: bool) {
-    let (width, style) = (output::width(), output::style());
-    anstream::println!("{}: {}\n", scenario.name, scenario.title);
-    anstream::println!("{}", Ladder { width, ascii, style }.draw(&outcome.trace));
-    let [left, right] = &outcome.trace.ends;
-    if let [Some(ours), Some(theirs)] = &outcome.receipts {
-        anstream::println!("{}", receipts_side_by_side((&left.name, ours), (&right.name, theirs), width, style));
-    }
-    let (yes, no) = if ascii { ("ok  ", "FAIL") } else { ("✓", "✗") };
-    for check in &outcome.checks {
-        anstream::println!("{} {}", if check.held { yes } else { no }, check.claim);
-    }
-    anstream::println!();
-}
+#[cfg(test)]
+mod tests;

@@ -173,12 +173,7 @@ impl World {
         self.connect_from(side, local, remote).expect("a port is free")
     }
 
-    fn connect_from(
-        &mut self,
-        side: Side,
-        local: SocketAddr,
-        remote: SocketAddr,
-    ) -> Result<HandleId, ConnectError> {
+    fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
         let now = self.now;
         let handle = self.host(side).stack.connect(now, Some(local), remote)?;
         let flow = self.host(side).stack.flow(handle).expect("it has just begun");
@@ -376,8 +371,10 @@ impl World {
             Side::Right => (flow.remote(), flow.local()),
         };
         let bytes = packet(source, destination, &header, forged.flags, forged.data);
-        let now = self.now;
+        let (now, numbers) = (self.now, self.numbers);
         self.record(from, &bytes, Some(now));
+        // What was forged is nothing that was sent.
+        self.numbers = numbers;
         self.arrive(now, to, bytes);
     }
 

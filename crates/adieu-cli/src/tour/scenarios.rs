@@ -1,124 +1,145 @@
 //! The scenarios of the tour.
 
-use adieu_core::{Duration, Ending, HandleId, Leftover, Order, State};
-use adieu_sim::{Heard, Setup, World};
-use adieu_trace::Side::{self, Left, Right};
-use adieu_trace::What;
-
-use super::{Check, Outcome, Scenario};
+use super::{Scenario, abrupt, alone, crossing, exit, lost, orderly, time_wait, without_wait};
 
 /// All of them, in the order of the tour.
-pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "four-way",
-    title: "the four-way goodbye: the client closes first, the server says what it has to say, then closes too",
-    run: four_way,
-}];
-
-/// Long enough for anything but TIME-WAIT.
-const SOON: Duration = Duration::from_secs(20);
-
-fn four_way() -> Outcome {
-    let mut world = World::new(Setup::new(1));
-    let mut checks = Checks::default();
-    let (client, server) = establish(&mut world);
-    say(&mut world, Left, client, b"hello");
-    hear(&mut world, Right, server);
-    world.run_for(PAUSE);
-    world.note(Left, "shutdown: no more to say");
-    world.shut_down(Left, client);
-    let seen = world.run_until(SOON, |world| world.read(Right, server) == Heard::EndOfStream);
-    checks.add("the server reads the end of the stream after the client's last byte", seen);
-    world.note(Right, "read: end of stream");
-    checks.add("half-closed: the client waits in FIN-WAIT-2 once its FIN is acknowledged, the server in CLOSE-WAIT", {
-        let half = |world: &mut World| [world.state(Left), world.state(Right)] == [State::FinWait2, State::CloseWait];
-        world.run_until(SOON, half)
-    });
-    say(&mut world, Right, server, b"goodbye");
-    hear(&mut world, Left, client);
-    world.run_for(PAUSE);
-    world.note(Right, "close");
-    world.close(Right, server);
-    let seen = world.run_until(SOON, |world| world.read(Left, client) == Heard::EndOfStream);
-    checks.add("the client still receives what the server says after that, then the end of the stream", seen);
-    world.note(Left, "read: end of stream");
-    let closed = world.run_until(SOON, |world| world.state(Right) == State::Closed);
-    let waits = world.state(Left) == State::TimeWait;
-    checks.add(
-        "the server, which closed second, is done at once; the client, which closed first, waits",
-        closed && waits,
-    );
-    finish(world, checks, [client, server], [Order::LocalFirst, Order::PeerFirst])
-}
-
-/// Long enough for what is on the wire to arrive, so that the ladder shows one thing at a time.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Server listens, client connects, server accepts.
-fn establish(world: &mut World) -> (HandleId, HandleId) {
-    world.listen(Right);
-    let client = world.connect(Left);
-    let mut server = None;
-    world.run_until(SOON, |world| {
-        server = server.or_else(|| world.host(Right).accept());
-        server.is_some()
-    });
-    world.note(Right, "accept");
-    (client, server.expect("nothing is lost on this wire"))
-}
-
-fn say(world: &mut World, side: Side, handle: HandleId, words: &[u8]) {
-    world.note(side, format!("write {:?}", String::from_utf8_lossy(words)));
-    world.write(side, handle, words);
-}
-
-fn hear(world: &mut World, side: Side, handle: HandleId) {
-    let mut words = Vec::new();
-    world.run_until(SOON, |world| match world.read(side, handle) {
-        Heard::Data(data) => {
-            words = data;
-            true
-        }
-        Heard::Nothing | Heard::EndOfStream | Heard::Failed(_) => false,
-    });
-    world.note(side, format!("read {:?}", String::from_utf8_lossy(&words)));
-}
-
-/// Checks the receipts, lets TIME-WAIT pass, and checks that nothing is left.
-fn finish(mut world: World, mut checks: Checks, handles: [HandleId; 2], orders: [Order; 2]) -> Outcome {
-    let sides = [Left, Right];
-    let receipts = [0, 1].map(|n| world.host(sides[n]).stack.receipt(handles[n]));
-    let graceful = receipts.iter().zip(orders).all(|(receipt, order)| {
-        receipt.is_some_and(|receipt| receipt.ending == Ending::Graceful { order } && receipt.undelivered() == 0)
-    });
-    checks.add("both receipts say graceful, with every byte acknowledged", graceful);
-    for (side, handle) in sides.into_iter().zip(handles) {
-        world.release(side, handle);
-    }
-    let quiet = world.run_out(Duration::from_secs(3600));
-    let free = sides.iter().all(|side| world.leftover(*side) == Leftover::default());
-    checks.add("after TIME-WAIT nothing is left: no connection, timer, byte or port", quiet && free);
-    checks.add("TIME-WAIT lasted 60 s", time_wait(&world) == Some(Duration::from_secs(60)));
-    Outcome { trace: world.trace().clone(), receipts, checks: checks.0 }
-}
-
-/// How long the left end was in TIME-WAIT.
-fn time_wait(world: &World) -> Option<Duration> {
-    let at = |state: State, leaving: bool| {
-        world.trace().events.iter().find_map(|event| match event.what {
-            What::State { side: Left, from, .. } if leaving && from == state => Some(event.at),
-            What::State { side: Left, to, .. } if !leaving && to == state => Some(event.at),
-            What::State { .. } | What::Segment(_) | What::App { .. } => None,
-        })
-    };
-    Some(at(State::TimeWait, true)?.since(at(State::TimeWait, false)?))
-}
-
-/// Claims and whether they held.
-#[derive(Default)]
-struct Checks(Vec<Check>);
-
-impl Checks {
-    fn add(&mut self, claim: &str, held: bool) {
-        self.0.push(Check { claim: claim.into(), held });
-    }
-}
+pub(super) const SCENARIOS: &[Scenario] = &[
+    // One end closes, then the other.
+    Scenario {
+        name: "four-way",
+        title: "the client closes first; the server says what it still has to say, then closes too",
+        run: orderly::four_way,
+    },
+    Scenario { name: "server-first", title: "the server closes first, and waits", run: orderly::server_first },
+    Scenario {
+        name: "three-segments",
+        title: "the goodbye in three segments: the server's FIN goes with its ACK of the client's",
+        run: orderly::three_segments,
+    },
+    Scenario { name: "last-words", title: "the FIN rides on the last data", run: orderly::last_words },
+    Scenario {
+        name: "half-close-client",
+        title: "the client is done; the server sends 1,000,000 bytes, then closes",
+        run: orderly::half_close_client,
+    },
+    Scenario {
+        name: "half-close-server",
+        title: "the server is done; the client sends 1,000,000 bytes, then closes",
+        run: orderly::half_close_server,
+    },
+    Scenario {
+        name: "program-exit",
+        title: "a program ends, and with it connections in six different situations",
+        run: exit::program_exit,
+    },
+    // Both at once.
+    Scenario { name: "simultaneous", title: "both close at once, and their FINs cross", run: crossing::simultaneous },
+    Scenario {
+        name: "simultaneous-open",
+        title: "both connect to each other at once, then close at once",
+        run: crossing::simultaneous_open,
+    },
+    // Lost and late.
+    Scenario { name: "lost-fin", title: "the first FIN is lost", run: lost::lost_fin },
+    Scenario { name: "lost-ack-of-fin", title: "the ACK of the first FIN is lost", run: lost::lost_ack_of_fin },
+    Scenario {
+        name: "lost-last-ack",
+        title: "the last ACK is lost: TIME-WAIT answers the repeated FIN",
+        run: lost::lost_last_ack,
+    },
+    Scenario {
+        name: "fin-overtakes-data",
+        title: "the FIN arrives before the data it follows",
+        run: lost::fin_overtakes_data,
+    },
+    // TIME-WAIT.
+    Scenario {
+        name: "old-duplicate",
+        title: "a segment that was under way all the time meets TIME-WAIT, and does no harm",
+        run: time_wait::old_duplicate,
+    },
+    Scenario {
+        name: "no-time-wait",
+        title: "why TIME-WAIT exists: an old segment corrupts a new connection unnoticed",
+        run: without_wait::no_time_wait,
+    },
+    Scenario {
+        name: "no-time-wait-reset",
+        title: "and another reason: a lost last ACK turns a goodbye into a reset",
+        run: without_wait::no_time_wait_reset,
+    },
+    Scenario {
+        name: "time-wait",
+        title: "TIME-WAIT of 30 s, 60 s and 120 s; then port and memory are free (30 s is drawn)",
+        run: time_wait::time_wait,
+    },
+    Scenario {
+        name: "time-wait-refuses-port",
+        title: "a port in TIME-WAIT cannot connect again to the same peer; another can",
+        run: time_wait::time_wait_refuses_port,
+    },
+    Scenario {
+        name: "time-wait-reopened",
+        title: "a SYN that can only be new opens a connection from TIME-WAIT",
+        run: time_wait::time_wait_reopened,
+    },
+    Scenario {
+        name: "reset-ignored-in-time-wait",
+        title: "a reset does not end TIME-WAIT",
+        run: time_wait::reset_ignored_in_time_wait,
+    },
+    // Resets.
+    Scenario { name: "abort", title: "the client gives up, with a reset", run: abrupt::abort },
+    Scenario {
+        name: "close-unread",
+        title: "the client closes without having read what came: a reset, not a FIN",
+        run: abrupt::close_unread,
+    },
+    Scenario {
+        name: "data-after-close",
+        title: "the server sends to a client that has closed for good: a reset",
+        run: abrupt::data_after_close,
+    },
+    Scenario { name: "linger-zero", title: "close with a linger time of 0: a reset", run: abrupt::linger_zero },
+    Scenario { name: "spoofed-reset", title: "a stranger's reset is not believed", run: abrupt::spoofed_reset },
+    Scenario { name: "refused", title: "nobody listens", run: abrupt::refused },
+    Scenario {
+        name: "connect-cancelled",
+        title: "the client closes before the server has answered",
+        run: abrupt::connect_cancelled,
+    },
+    Scenario {
+        name: "peer-forgot",
+        title: "the server's host loses its power, and comes back knowing nothing",
+        run: abrupt::peer_forgot,
+    },
+    // Nobody there.
+    Scenario {
+        name: "fin-wait-2-abandoned",
+        title: "the server never closes: the client's FIN-WAIT-2 ends by itself",
+        run: alone::fin_wait_2_abandoned,
+    },
+    Scenario {
+        name: "last-ack-never-comes",
+        title: "the server's FIN is never acknowledged: its LAST-ACK ends by itself",
+        run: alone::last_ack_never_comes,
+    },
+    Scenario { name: "no-answer", title: "nobody answers the SYN", run: alone::no_answer },
+    Scenario { name: "peer-vanished", title: "the wire is cut while the client waits", run: alone::peer_vanished },
+    Scenario {
+        name: "both-gone",
+        title: "the wire is cut, and both ends close: both end by themselves",
+        run: crossing::both_gone,
+    },
+    // A closed window.
+    Scenario {
+        name: "zero-window-close",
+        title: "a FIN before a closed window: the probe is the FIN",
+        run: alone::zero_window_close,
+    },
+    Scenario {
+        name: "zero-window-abandoned",
+        title: "the client closes with data left to send, and the server never reads",
+        run: alone::zero_window_abandoned,
+    },
+];

@@ -43,6 +43,38 @@ fn all_scenarios_are_listed_and_shown() {
     }
 }
 
+/// Names are what scripts and links use: they stay.
+#[test]
+fn the_names_are_stable() {
+    let (list, err) = texts(&adieu(&["tour", "--list"]));
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let known = "four-way server-first three-segments last-words half-close-client half-close-server program-exit \
+                 simultaneous simultaneous-open lost-fin lost-ack-of-fin lost-last-ack fin-overtakes-data \
+                 old-duplicate no-time-wait no-time-wait-reset time-wait time-wait-refuses-port time-wait-reopened \
+                 reset-ignored-in-time-wait abort close-unread data-after-close linger-zero spoofed-reset refused \
+                 connect-cancelled peer-forgot fin-wait-2-abandoned last-ack-never-comes no-answer peer-vanished \
+                 both-gone zero-window-close zero-window-abandoned";
+    assert_eq!(names, known.split_whitespace().collect::<Vec<_>>());
+    assert!(err.is_empty() && list.lines().all(|line| line.len() > 30), "{list}");
+}
+
+#[test]
+fn all_together_pass_and_are_counted() {
+    let output = adieu(&["tour"]);
+    let (out, err) = texts(&output);
+    assert!(output.status.success() && err.is_empty(), "{err}");
+    let last = out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("35 scenarios, ") && last.ends_with(" checks, all held"), "{last}");
+    assert!(out.lines().all(|line| line.chars().count() <= 100), "wider than 100 columns");
+}
+
+#[test]
+fn scenarios_are_shown_in_the_order_they_are_named() {
+    let (out, _) = texts(&adieu(&["tour", "refused", "abort"]));
+    assert!(out.starts_with("refused: ") && out.contains("\nabort: "), "{out}");
+    assert!(!out.contains("four-way"), "{out}");
+}
+
 #[test]
 fn an_unknown_scenario_is_named_with_those_there_are() {
     let output = adieu(&["tour", "nosuch"]);

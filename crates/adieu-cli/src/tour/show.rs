@@ -1,0 +1,96 @@
+//! An outcome as text.
+
+use std::fmt::Write;
+
+use adieu_core::Receipt;
+use adieu_trace::{Ladder, receipt_block, receipts_side_by_side};
+
+use super::collapse::collapse;
+use super::{Options, Outcome, Scenario};
+
+/// The page of one scenario: title, ladder, receipts, checks.
+pub(super) fn page(scenario: &Scenario, outcome: &Outcome, options: &Options) -> String {
+    let Options { width, ascii, style, .. } = *options;
+    let mut page = String::new();
+    hang(&mut page, "", &format!("{}: {}", scenario.name, scenario.title), width);
+    page.push('\n');
+    page.push_str(&Ladder { width, ascii, style }.draw(&collapse(&outcome.trace)));
+    page.push('\n');
+    let [left, right] = &outcome.trace.ends;
+    match &outcome.receipts {
+        [Some(ours), Some(theirs)] => {
+            page.push_str(&receipts_side_by_side((&left.name, ours), (&right.name, theirs), width, style));
+        }
+        [Some(only), None] => page.push_str(&receipt_block(&left.name, only, width, style)),
+        [None, Some(only)] => page.push_str(&receipt_block(&right.name, only, width, style)),
+        [None, None] => {}
+    }
+    page.push('\n');
+    for pair in &outcome.others {
+        hang(&mut page, "", &pair.what, width);
+        for (end, receipt) in [left, right].into_iter().zip(&pair.receipts) {
+            if let Some(receipt) = receipt {
+                hang(&mut page, "  ", &format!("{}: {}", end.name, brief(receipt)), width);
+            }
+        }
+    }
+    if !outcome.others.is_empty() {
+        page.push('\n');
+    }
+    let (yes, no) = if ascii { ("ok   ", "FAIL ") } else { ("✓ ", "✗ ") };
+    for check in &outcome.checks {
+        hang(&mut page, if check.held { yes } else { no }, &check.claim, width);
+    }
+    page
+}
+
+/// A receipt in one sentence.
+fn brief(receipt: &Receipt) -> String {
+    let mut text = receipt.ending.to_string();
+    let counts = [
+        (receipt.sent, "sent"),
+        (receipt.undelivered(), "undelivered"),
+        (receipt.received, "received"),
+        (receipt.unread, "unread"),
+    ];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        let bytes = if count == 1 { "byte" } else { "bytes" };
+        _ = write!(text, "; {} {bytes} {what}", grouped(count));
+    }
+    text
+}
+
+/// `text` behind a mark, in lines of at most `width` columns, the further ones as far in as the first.
+fn hang(page: &mut String, mark: &str, text: &str, width: usize) {
+    let indent = mark.chars().count();
+    let (mut column, mut first) = (indent, true);
+    page.push_str(mark);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if first {
+            first = false;
+        } else if column + 1 + length > width {
+            _ = write!(page, "\n{:indent$}", "");
+            column = indent;
+        } else {
+            page.push(' ');
+            column += 1;
+        }
+        page.push_str(word);
+        column += length;
+    }
+    page.push('\n');
+}
+
+/// A count with its thousands apart.
+pub(super) fn grouped(count: impl TryInto<u64>) -> String {
+    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

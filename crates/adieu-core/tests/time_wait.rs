@@ -266,3 +266,19 @@ fn tw_18_the_ending_is_known_at_entry() {
     assert!(s.receipts().is_empty());
     s.finish();
 }
+
+/// TW-1: even a wait of 0 (for experiments) ends only after the last ACK has left.
+#[test]
+fn tw_1_a_wait_of_nothing_still_sends_the_last_ack() {
+    let config = Config { time_wait: secs(0), unsafe_short_time_wait: true, ..config() };
+    let mut s = Script::established_with(config);
+    s.shut_down();
+    s.take();
+    s.send(seg().seq(1).ack(2));
+    s.inject(&seg().seq(1).ack(2).fin());
+    s.stack.handle_timeout(s.now);
+    s.poll();
+    s.expect_only(seg().seq(2).ack(2));
+    s.release();
+    assert_eq!(s.stack.leftover(), adieu_core::Leftover { listeners: 1, ..Default::default() });
+}

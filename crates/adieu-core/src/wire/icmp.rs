@@ -8,8 +8,8 @@ use etherparse::IpNumber;
 use super::checksum::{Checksum, sum};
 use super::ip::{Datagram, pseudo_header};
 
-/// The answer to an echo request (RFC 1122 section 3.2.2.6, RFC 4443 section 4.2); `None` for anything else, or where its
-/// checksum is wrong.
+/// The answer to an echo request (RFC 1122 section 3.2.2.6, RFC 4443 section 4.2); `None` for anything else, or where
+/// its checksum is wrong.
 pub fn echo_reply(datagram: &Datagram<'_>) -> Option<Vec<u8>> {
     let (request, reply) = match datagram.source {
         IpAddr::V4(_) => (8, 0),

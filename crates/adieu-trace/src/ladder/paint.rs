@@ -16,9 +16,9 @@ pub(super) fn paint(trace: &Trace, layout: &Layout, plan: &Plan, style: Style) -
     for arrow in &plan.arrows {
         wire.arrow(arrow);
     }
-    let is_silent =
-        |end| !trace.events.iter().any(|event| matches!(event.what, What::State { side, .. } if side == end));
-    let exists = [Side::Left, Side::Right].map(is_silent);
+    // Where nothing at all is said of states, the rails are those of a connection.
+    let silent = !trace.events.iter().any(|event| matches!(event.what, What::State { .. }));
+    let exists = [silent; 2];
     let mut canvas = Canvas { layout, glyphs, style, exists, out: String::new() };
     canvas.header(trace);
     for (row, wire) in plan.rows.iter().zip(&wire.rows) {
@@ -191,7 +191,7 @@ struct Canvas<'a> {
     layout: &'a Layout,
     glyphs: &'a Glyphs,
     style: Style,
-    /// Whether the connection exists, at each end; where nothing is said of an end's state, it does.
+    /// Whether the connection exists, at each end.
     exists: [bool; 2],
     out: String,
 }

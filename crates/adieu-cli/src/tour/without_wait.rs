@@ -23,8 +23,7 @@ const NEW: [u8; 4_380] = [b'n'; 4_380];
 const WRITES: Duration = Duration::from_millis(40);
 const OLD_ARRIVES: Duration = Duration::from_millis(45);
 
-/// Not quite 0: the last ACK must still leave.
-const NO_WAIT: Duration = Duration::from_millis(1);
+const NO_WAIT: Duration = Duration::ZERO;
 
 fn without_wait(options: &Options) -> Stage {
     Stage::with(options, |setup| {
@@ -44,7 +43,7 @@ pub(super) fn no_time_wait(options: &Options) -> Outcome {
     stage.both_graceful(handles, BY_US);
     stage.keep("the first connection", handles.map(Some));
     stage.release(handles);
-    stage.check("with a TIME-WAIT of 1 ms the port is free at once", free);
+    stage.check("with a TIME-WAIT of 0 the port is free at once", free);
 
     let early = stage.world.now() <= reopen;
     stage.wait_until(reopen);

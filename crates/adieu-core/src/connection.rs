@@ -225,8 +225,10 @@ impl Connection {
             // Sixth, URG, comes with the extensions. Seventh: text. Eighth: FIN.
             Position::Acceptable if self.ended.is_none() => self.handle_text(now, segment),
             Position::JustBefore if segment.flags.has(Flags::FIN) => self.ack.owe_repeat(now.time),
-            // Probes and keepalives are always answered.
-            Position::JustBefore | Position::ClosedWindow => self.ack.owe(),
+            // Probes and keepalives are always answered, what is bare at a closed window as what lies outside it.
+            Position::JustBefore => self.ack.owe(),
+            Position::ClosedWindow if segment.is_empty() => self.ack.owe_out_of_window(now.time),
+            Position::ClosedWindow => self.ack.owe(),
             Position::Acceptable | Position::Outside => {}
         }
         self.settle(now, before);
@@ -356,14 +358,14 @@ impl Connection {
     fn settle(&mut self, now: Now<'_>, before: State) {
         if self.ended.is_none() {
             let state = self.state();
-            if state != State::Closed {
-                self.ledger.note(|ledger| ledger.spent.enter(state, now.time));
-            }
             match (before, state) {
                 (_, State::Closed) => self.end(now, Ending::Graceful { order: Order::PeerFirst }),
                 (State::Closing, State::TimeWait) => self.end(now, Ending::Graceful { order: Order::Simultaneous }),
                 (_, State::TimeWait) => self.end(now, Ending::Graceful { order: Order::LocalFirst }),
-                (_, _) => self.set_timers(now),
+                (_, _) => {
+                    self.ledger.note(|ledger| ledger.spent.enter(state, now.time));
+                    self.set_timers(now);
+                }
             }
         }
         self.check();
@@ -374,8 +376,11 @@ impl Connection {
         if self.ended.is_some() {
             return;
         }
-        let unread = self.recv.unread();
+        let (unread, state) = (self.recv.unread(), self.state());
         self.ledger.note(|ledger| {
+            if state != State::Closed {
+                ledger.spent.enter(state, now.time);
+            }
             ledger.spent.end(now.time);
             ledger.unread = u32::try_from(unread).unwrap_or(u32::MAX);
         });

@@ -72,7 +72,7 @@ impl Mss {
     }
 }
 
-/// Smallest payload of a full segment we send, whatever a peer announces (limit 3.19).
+/// Smallest payload of a full segment we send, whatever a peer announces, if the device carries it (limit 3.19).
 const MIN_MSS: u16 = 48;
 
 impl Opening {
@@ -268,7 +268,7 @@ impl Opening {
         Opened {
             iss: self.iss,
             irs: self.irs.unwrap_or_default(),
-            mss: self.peer_mss.clamp(MIN_MSS, self.mss.ours.max(MIN_MSS)),
+            mss: self.peer_mss.max(MIN_MSS).min(self.mss.ours),
             lost: self.tries > 1,
             sent_once: (!self.repeated).then_some(self.sent),
             ledger: self.ledger,

@@ -38,7 +38,8 @@ pub(crate) enum Position {
     /// Ends just before the window: a repeated FIN, a probe, a keepalive. Its acknowledgment field is still news
     /// (SQ-3).
     JustBefore,
-    /// Begins at the window, which is closed: its text is not taken, its acknowledgment field is still news (ZW-9).
+    /// Begins at the window, which is closed, or comes bare from a peer that has put a probe into it: its text is not
+    /// taken, its acknowledgment field is still news (ZW-9).
     ClosedWindow,
     /// Not acceptable.
     Outside,
@@ -77,7 +78,7 @@ impl Position {
             Self::Acceptable
         } else if end == 0 && len > 0 || start == -1 && len == 0 {
             Self::JustBefore
-        } else if window == 0 && start <= 0 && end > 0 {
+        } else if window == 0 && (start <= 0 && end > 0 || start == 1 && len == 0) {
             Self::ClosedWindow
         } else {
             Self::Outside

@@ -4,7 +4,6 @@ use super::close::State;
 use super::ending::Ending;
 use super::recv::Position;
 use super::{Connection, Now};
-use crate::seq::Seq;
 use crate::wire::Segment;
 
 impl Connection {
@@ -34,12 +33,5 @@ impl Connection {
         self.farewell = true;
         self.end(now, why);
         self.check();
-    }
-
-    /// SND.NXT; where the peer has shrunk its window to the left of that, the last number it would look at (AB-6).
-    pub(super) fn reset_seq(&self) -> Seq {
-        let edge = self.send.una() + u64::from(self.send.window());
-        let seq = if self.send.next() > edge { edge.max(self.send.una() + 1).moved(-1) } else { None };
-        seq.unwrap_or(self.send.next()).on_wire(self.send.iss())
     }
 }

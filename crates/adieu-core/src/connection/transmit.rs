@@ -79,14 +79,23 @@ impl Connection {
     }
 
     fn bare_ack(&mut self) -> Transmit {
-        let header = self.header(self.send.next().on_wire(self.send.iss()));
+        let header = self.header(self.acceptable_seq());
         Transmit { header, data: 0..0, segment_size: 0 }
     }
 
     /// With an acknowledgment, which the RFC allows and stateful devices on the way like (AB-2); window 0 (RS-6).
     fn reset(&mut self) -> Transmit {
-        let header = Header { control: Control::Rst, window: 0, ..self.header(self.reset_seq()) };
+        let header = Header { control: Control::Rst, window: 0, ..self.header(self.acceptable_seq()) };
         Transmit { header, data: 0..0, segment_size: 0 }
+    }
+
+    /// SND.NXT; where what was sent reaches beyond the peer's window (it has shrunk, or a probe is in it), the last
+    /// number that the peer would look at (AB-6).
+    fn acceptable_seq(&self) -> Seq {
+        let (una, next) = (self.send.una(), self.send.next());
+        let edge = una + u64::from(self.send.window());
+        let seq = if next > edge { Offset(edge.0.max(una.0 + 1) - 1) } else { next };
+        seq.on_wire(self.send.iss())
     }
 
     fn header(&mut self, seq: Seq) -> Header {

@@ -1,6 +1,6 @@
 //! The applications: they write, read, close and abort as their programs say, and check what they are told at once.
 
-use adieu_core::{Ending, Instant, ReadError, WriteError};
+use adieu_core::{Ending, Instant, ReadError, State, WriteError};
 use adieu_sim::World;
 use adieu_trace::Side;
 
@@ -91,9 +91,9 @@ impl Turn<'_> {
                 end.half_closed |= deed == Deed::ShutDown;
                 end.shut = true;
             }
-            if matches!(deed, Deed::Close | Deed::Release) && end.closed.is_none() {
-                end.closed = Some(now);
-            }
+        }
+        if matches!(deed, Deed::Close | Deed::Release) && end.closed.is_none() {
+            end.closed = Some(now);
         }
         match deed {
             Deed::ShutDown => self.world.shut_down(side, handle),
@@ -235,11 +235,12 @@ impl Turn<'_> {
     /// A gentle application's way out: all written, all read, all closed. Every application goes once it has failed.
     fn close_if_done(&mut self) {
         let side = self.side;
+        let Some(handle) = self.connection.end(side).handle else { return };
+        let opening = matches!(self.world.host(side).stack.state(handle), State::SynSent);
         let end = self.connection.end(side);
-        let Some(handle) = end.handle else { return };
         let done = end.written == end.program.total;
         let gentle = end.program.is_gentle();
-        if gentle && done && !end.shut && (end.program.shut_down_early || end.saw_end) {
+        if gentle && done && !opening && !end.shut && (end.program.shut_down_early || end.saw_end) {
             self.perform(Deed::ShutDown);
         }
         let end = self.connection.end(side);

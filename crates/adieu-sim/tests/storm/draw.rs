@@ -172,13 +172,17 @@ impl Storm {
         let outages = if calm { Vec::new() } else { outages(dice, plans.len()) };
         let unlisten = [0, 1].map(|_| dice.chance(8).then(|| time(dice, 20)));
         let listens = [0, 1].map(|_| dice.chance(96));
-        let accept_pace = if dice.chance(70) { Duration::ZERO } else { time(dice, 5) };
+        let accept_pace = if dice.chance(70) { Duration::ZERO } else { Duration::from_secs(dice.range(1, 5)) };
         Self { config, wire, changes, outages, plans, listens, unlisten, accept_pace, reuse }
     }
 
-    /// Nothing is ever lost, and nothing is later than the smallest retransmission time.
-    pub(crate) fn is_lossless(&self) -> bool {
-        self.outages.is_empty() && self.wires().all(|wire| wire.loss == 0)
+    /// Nothing is ever lost, and nothing takes so long that a timer fires for it.
+    pub(crate) fn is_calm(&self) -> bool {
+        let slow = |wire: &Wire| (wire.delay + wire.detour) * 2 >= Duration::from_millis(500);
+        let hasty = |config: &Config| config.initial_rto < Duration::from_millis(500) || config.accept_backlog < 100;
+        self.outages.is_empty()
+            && !self.wires().any(|wire| wire.loss > 0 || slow(wire))
+            && !self.config.iter().any(hasty)
     }
 
     /// What is sent often enough arrives.
@@ -281,7 +285,9 @@ fn plan(dice: &mut Dice, span: Duration, reuse: bool, config: &[Config; 2]) -> P
     };
     let span = if reuse { span * 10 } else { span };
     let both_gentle = dice.chance(35);
-    let programs = [0, 1].map(|side: usize| program(dice, both_gentle, &config[side], &config[1 - side]));
+    let mut programs = [0, 1].map(|side: usize| program(dice, both_gentle, &config[side], &config[1 - side]));
+    // Two that wait for each other's end of stream wait for ever.
+    programs[0].shut_down_early |= !programs[1].shut_down_early;
     Plan { at: dice.time(span), opener: dice.side(), port, programs }
 }
 

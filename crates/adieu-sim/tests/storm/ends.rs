@@ -99,8 +99,12 @@ impl End {
 
     /// Draws when to look again; an application that finds nothing to do looks less and less often.
     pub(crate) fn pause(&mut self, now: Instant, busy: bool, dice: &mut Dice) {
-        self.idle = if busy { self.program.pace } else { (self.idle * 2).min(Duration::from_secs(20)) };
-        self.look = now + Duration::from_nanos(1) + dice.time(self.idle.max(Duration::from_micros(10)));
+        self.idle = if busy {
+            self.program.pace
+        } else {
+            (self.idle * 2).clamp(Duration::from_micros(10), Duration::from_secs(20))
+        };
+        self.look = now + Duration::from_nanos(1) + dice.time(self.idle);
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
@@ -122,10 +126,6 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn flow_from(&self, side: Side) -> Flow {
-        mirrored(self.flow, side)
-    }
-
     pub(crate) fn end(&mut self, side: Side) -> &mut End {
         &mut self.ends[side as usize]
     }

@@ -1,9 +1,11 @@
 //! What must hold, seen from outside: after each event, and at the end of the storm.
 
-use adieu_core::{Cause, Closer, Duration, Ending, Instant, Order, Phase, Receipt, State};
+use adieu_core::wire::Flags;
+use adieu_core::{Cause, Closer, Config, Duration, Ending, Instant, Order, Phase, Receipt, State};
 use adieu_sim::World;
-use adieu_trace::Side;
+use adieu_trace::{Side, Trace, What};
 
+use crate::draw::{Port, Reading};
 use crate::ends::{Connection, End, SIDES, mirrored};
 use crate::run::{Run, is_alive, orphan_bound, patience_bound};
 
@@ -31,7 +33,7 @@ impl Run {
                 let state = world.host(side).stack.flow_state(&mirrored(connection.flow, side));
                 let end = connection.end(side);
                 let young = matches!(state, State::SynReceived | State::Established | State::CloseWait);
-                let begins = young && !is_alive(end.state) && !end.opened;
+                let begins = young && !is_alive(end.state);
                 if begins {
                     end.began.push(now);
                 }
@@ -56,11 +58,10 @@ impl Run {
         while let Some(receipt) = world.host(side).receipts().get(self.seen[n]).copied() {
             self.seen[n] += 1;
             let began = receipt.spent.began();
-            let fits = |c: &&mut Connection| {
-                let end = &c.ends[n];
-                end.began.contains(&began) && end.receipt.is_none()
-            };
-            let Some(connection) = self.connections.iter_mut().rev().find(fits) else {
+            let began_here = |c: &Connection| c.ends[n].began.contains(&began);
+            let open = |c: &Connection| began_here(c) && c.ends[n].receipt.is_none();
+            let found = self.connections.iter().rposition(open).or_else(|| self.after_failed_opening(side, began_here));
+            let Some(connection) = found.map(|at| &mut self.connections[at]) else {
                 panic!("EN-1: a receipt of no connection at {side:?}: {receipt:#?}");
             };
             check_receipt(connection, side, &receipt);
@@ -68,6 +69,16 @@ impl Run {
             let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..receipt };
             assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
             end.receipt = Some(receipt);
+        }
+    }
+
+    /// L1: in calm weather, applications that write all, read all and close are never kept waiting for hours.
+    pub(crate) fn check_nobody_waits(&self) {
+        let plain = |c: &&Connection| c.is_gentle() && self.storm.plans[c.plan].port == Port::Any;
+        let calm = self.storm.is_calm() && self.storm.listens == [true; 2] && self.unlistened == [false; 2];
+        for connection in self.connections.iter().filter(plain).filter(|_| calm) {
+            let waits = connection.ends.iter().any(|end| end.handle.is_some());
+            assert!(!waits, "L1: an application waits for ever: {connection:#?}");
         }
     }
 
@@ -110,6 +121,9 @@ impl Run {
             check_streams(connection);
             self.check_liveness(connection);
         }
+        if self.storm.plans.iter().all(|plan| plan.port == Port::Any) && !self.storm.reuse {
+            check_trace(world.trace(), &self.storm.config);
+        }
     }
 
     /// L2: how long an orphan, or somebody with something to deliver, lasted after the network had gone for good.
@@ -135,12 +149,20 @@ impl Run {
         let untouched =
             !self.unlistened.contains(&true) && self.storm.listens == [true; 2] && !connection.is_crossing();
         if connection.is_gentle() && self.storm.is_fair() && untouched && !self.storm.reuse {
-            let gave_up = |ending: &Option<Ending>| {
-                ending.is_none()
-                    || matches!(ending, Some(Ending::TimedOut { phase: Phase::Connect | Phase::Retransmission, .. }))
+            // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
+            let gave_up = |ending: &Option<Ending>| match ending {
+                Some(Ending::TimedOut { phase, .. }) => matches!(phase, Phase::Connect | Phase::Retransmission),
+                Some(Ending::ResetByPeer { state }) => matches!(state, State::LastAck | State::Closing),
+                ending => ending.is_none(),
             };
             let graceful = both.iter().all(|ending| ending.is_some_and(|ending| ending.is_graceful()));
-            let excused = both.iter().any(gave_up) && !self.storm.is_lossless()
+            // A reader that lets an orphan wait for long makes it lose patience (ZW-5).
+            let patient = |end: &End| matches!(end.program.reading, Reading::Eager);
+            let starved =
+                |ending: &Option<Ending>| matches!(ending, Some(Ending::TimedOut { phase: Phase::ZeroWindow, .. }));
+            let starves = !connection.ends.iter().all(patient) || !self.storm.is_calm();
+            let excused = both.iter().any(starved) && starves
+                || both.iter().any(gave_up) && !self.storm.is_calm()
                 || self.storm.config.iter().any(|c| c.time_wait_budget < 1 << 20 || c.unsafe_short_time_wait);
             assert!(graceful || excused, "L1: {named:?}: {connection:#?}");
         }
@@ -214,7 +236,7 @@ fn check_abort(end: &End, peer: &End, receipt: &Receipt, cause: Cause, state: St
         Cause::CloseWithUnread => end.closed.is_some() && (receipt.unread > 0 || peer.written > receipt.received),
         Cause::DataAfterClose => end.closed.is_some() && peer.written > receipt.received && receipt.unread == 0,
         Cause::ListenerClosed => !end.known,
-        Cause::StackShutdown => false,
+        Cause::StackShutdown | Cause::LingerZero => false,
     };
     assert!(legal, "UD-1, UD-4, CL-13: {}", of());
     let over = matches!(state, State::TimeWait | State::Closed | State::Listen | State::SynSent);
@@ -223,7 +245,7 @@ fn check_abort(end: &End, peer: &End, receipt: &Receipt, cause: Cause, state: St
 
 /// The states a receipt names follow each other in the diagram (1.2), and end where the ending says.
 fn path_is_legal(receipt: &Receipt) -> bool {
-    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent};
+    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent, TimeWait};
     let path: Vec<State> = receipt.spent.iter().map(|(state, _)| state).collect();
     let step = |pair: &[State]| {
         matches!(
@@ -234,14 +256,16 @@ fn path_is_legal(receipt: &Receipt) -> bool {
                 | (Established, FinWait1 | CloseWait | LastAck | FinWait2 | Closing)
                 | (FinWait1, FinWait2 | Closing)
                 | (CloseWait, LastAck)
+                | (Established | FinWait1 | FinWait2 | Closing, TimeWait)
         )
     };
     let last = path.last().copied();
     let ends = match receipt.ending {
         Ending::Graceful { order: Order::PeerFirst } => last == Some(LastAck),
-        Ending::Graceful { order: Order::Simultaneous } => last == Some(Closing),
-        Ending::Graceful { order: Order::LocalFirst } => matches!(last, Some(FinWait1 | FinWait2)),
-        ending => last == Some(ending.state()),
+        Ending::Graceful { order: Order::Simultaneous } => path.ends_with(&[Closing, TimeWait]),
+        Ending::Graceful { order: Order::LocalFirst } => last == Some(TimeWait) && !path.contains(&Closing),
+        // A step in the very segment that ended it may be missing: `found::en_5_..`.
+        ending => last.is_some_and(|last| last == ending.state() || step(&[last, ending.state()])),
     };
     let total: Duration = receipt.spent.iter().map(|(_, stay)| stay).sum();
     path.windows(2).all(step) && ends && total == receipt.spent.total()
@@ -276,11 +300,9 @@ fn allows(x: Ending, y: Ending, crossing: bool) -> bool {
             Ending::Aborted { .. } | Ending::TimedOut { .. } => true,
             // Both by responders: who had given up before? Nobody could have (INV-13).
             Ending::ResetByPeer { .. } => false,
-            Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => false,
+            Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => crossing,
         },
-        Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => {
-            crossing && !y.is_graceful() && !matches!(y, Ending::ResetByPeer { .. })
-        }
+        Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => crossing && !y.is_graceful(),
     }
 }
 
@@ -300,5 +322,38 @@ fn check_streams(connection: &Connection) {
         let unread = matches!(receipt.ending, Ending::Aborted { cause: Cause::CloseWithUnread, .. });
         let silent = unread && !end.half_closed;
         assert!(!(silent && peer.saw_end), "INV-3: an end of stream without a FIN: {connection:#?}");
+    }
+}
+
+/// INV-9, INV-10, and the device's limit, from what one end has sent: the first connection's, if its flow is its own.
+fn check_trace(trace: &Trace, config: &[Config; 2]) {
+    let mut fin = [None; 2];
+    let mut most = [(0, 0); 2];
+    for event in &trace.events {
+        let What::Segment(segment) = event.what else { continue };
+        let n = segment.from as usize;
+        let of = || format!("{:?} {segment:?}", event.at);
+        if segment.flags.has(Flags::SYN) && segment.seq != 0 {
+            return; // An old SYN has come late, to a listener: that is another connection.
+        }
+        if segment.flags.has(Flags::RST) {
+            continue;
+        }
+        let end = u64::from(segment.seq) + segment.len as u64;
+        if segment.flags.has(Flags::FIN) {
+            assert_eq!(*fin[n].get_or_insert(end), end, "INV-9: the FIN has moved: {}", of());
+        }
+        let beyond = |fin| end > fin + u64::from(segment.len == 0);
+        assert!(!fin[n].is_some_and(beyond), "INV-9: beyond the FIN: {}", of());
+        if let Some(ack) = segment.ack {
+            let edge = u64::from(ack) + u64::from(segment.window);
+            let (acked, announced) = most[n];
+            assert!(ack >= acked, "INV-10: RCV.NXT has gone back: {}", of());
+            assert!(edge >= announced, "INV-10: the window's edge has gone back: {}", of());
+            most[n] = (ack, edge);
+        }
+        // Below 88 it is not so: `found::must_67_..`.
+        let fits = segment.len + 40 <= usize::from(config[n].mtu.min(config[1 - n].mtu).max(88));
+        assert!(fits || config[n].super_segment > 0, "MUST-67: larger than the device carries: {}", of());
     }
 }

@@ -14,6 +14,9 @@ use crate::tally::Tally;
 /// Applications that have not come to an end by then are ended.
 const CURFEW: Duration = Duration::from_secs(3 * 3600);
 
+/// More events than any storm has.
+const LIVELOCK: u64 = 300_000;
+
 /// A storm under way.
 pub(crate) struct Run {
     pub(crate) storm: Storm,
@@ -24,11 +27,11 @@ pub(crate) struct Run {
     openings: Vec<(Instant, usize, Side)>,
     accepts: [Instant; 2],
     changes: usize,
+    events: u64,
     /// Events to come before an outage that waits for a state begins.
     pub(crate) outages: Vec<Watch>,
     /// Receipts looked at so far.
     pub(crate) seen: [usize; 2],
-    pub(crate) joint: Vec<[State; 2]>,
     /// When a host stopped listening.
     pub(crate) unlistened: [bool; 2],
 }
@@ -106,9 +109,9 @@ impl Run {
             openings,
             accepts: [Instant::ZERO; 2],
             changes: 0,
+            events: 0,
             outages,
             seen: [0; 2],
-            joint: Vec::new(),
             unlistened: [false; 2],
         }
     }
@@ -211,6 +214,14 @@ impl Run {
 
     /// After every event of the world: what is to be seen, and who reacts to it.
     fn after_event(&mut self, world: &mut World) {
+        self.events += 1;
+        if self.events > LIVELOCK {
+            let ladder = adieu_trace::Ladder::default().draw(world.trace());
+            let tail: Vec<&str> = ladder.lines().rev().take(60).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            let packets = SIDES.map(|side| world.host(side).stack.stats().packets);
+            panic!("INV-20: no end of events at {:?}, {packets:?} packets:\n{}", world.now(), tail.join("\n"));
+        }
         self.observe(world);
         self.watch_states(world.now());
         self.set_wire(world);
@@ -242,16 +253,23 @@ impl Run {
 
     fn connect(&mut self, world: &mut World, plan: usize, side: Side) {
         let now = world.now();
-        let Plan { port, ref programs, opener, .. } = self.storm.plans[plan];
+        let Plan { port, ref programs, .. } = self.storm.plans[plan];
         let remote = world.host(side.other()).address;
         let own = world.host(side).address;
         let local = if port == Port::Any { SocketAddr::new(own.ip(), 0) } else { own };
         let programs = programs.clone();
-        let Ok(handle) = world.host(side).stack.connect(now, Some(local), remote) else { return };
+        let handle = match (self.connections.is_empty(), port) {
+            // The world draws its ladder of the first one.
+            (true, Port::Any) => world.connect_anew(side),
+            (true, _) => world.connect(side),
+            (false, _) => {
+                let Ok(handle) = world.host(side).stack.connect(now, Some(local), remote) else { return };
+                handle
+            }
+        };
         let flow = world.host(side).stack.flow(handle).expect("it has just begun");
         let left = mirrored(flow, side);
-        let second = matches!(port, Port::Crossing(_)) && side != opener;
-        let first = second.then(|| self.connections.iter().rposition(|c| c.flow == left && c.plan == plan)).flatten();
+        let first = if port == Port::Any { None } else { self.counterpart(left, side) };
         let number = first.unwrap_or_else(|| {
             self.connections.iter_mut().filter(|c| c.flow == left).for_each(|c| c.superseded = true);
             let states = SIDES.map(|at| world.host(at).stack.flow_state(&mirrored(left, at)));
@@ -268,17 +286,33 @@ impl Run {
         end.start(now, handle);
     }
 
+    /// The other host's attempt on the same flow, which may become one connection with ours (SC-5).
+    fn counterpart(&mut self, flow: Flow, side: Side) -> Option<usize> {
+        let opening = |c: &Connection| {
+            let other = &c.ends[side.other() as usize];
+            c.flow == flow
+                && !c.superseded
+                && other.opened
+                && matches!(other.state, State::SynSent | State::SynReceived)
+        };
+        let at = self.connections.iter().rposition(opening)?;
+        if self.connections[at].ends[side as usize].known { self.after_failed_opening(side, opening) } else { Some(at) }
+    }
+
     fn accept_all(&mut self, world: &mut World, side: Side) {
         let n = side as usize;
         let Some(listener) = self.listeners[n] else { return };
         let now = world.now();
         while let Some(handle) = world.host(side).stack.accept(listener) {
-            let number = self.owner_of(world, side, handle);
-            let end = self.connections[number].end(side);
-            assert!(!end.known, "INV-22: a connection was accepted twice, or though it was opened from here: {end:#?}");
-            end.start(now, handle);
+            let at = self.owner_of(world, side, handle);
+            let flow = self.connections[at].flow;
+            let known = self.connections[at].ends[n].known;
+            let at = if known { self.after_failed_opening(side, |c| c.flow == flow) } else { Some(at) };
+            let at = at.unwrap_or_else(|| panic!("INV-22: accepted twice: {side:?} {:#?}", self.connections));
+            self.connections[at].end(side).start(now, handle);
         }
-        self.accepts[n] = now + self.dice.time(self.storm.accept_pace);
+        let pace = self.storm.accept_pace;
+        self.accepts[n] = now + pace / 2 + self.dice.time(pace / 2);
     }
 
     /// Whose connection was accepted: the youngest with that flow, unless its receipt says that it began before.
@@ -286,13 +320,29 @@ impl Run {
         let stack = &world.host(side).stack;
         let flow: Flow = mirrored(stack.flow(handle).expect("an accepted connection has a flow"), side);
         let receipt = stack.receipt(handle);
-        let fits = |c: &&Connection| {
-            receipt.is_none_or(|receipt| c.ends[side as usize].began.contains(&receipt.spent.began()))
+        let fits = |c: &Connection| {
+            let began = &c.ends[side as usize].began;
+            receipt.map_or(!began.is_empty(), |receipt| began.contains(&receipt.spent.began()))
         };
-        let found = self.connections.iter().rev().filter(|c| c.flow == flow).find(fits);
-        found
-            .unwrap_or_else(|| panic!("INV-22: a connection was accepted that nobody opened: {flow} {receipt:?}"))
-            .number
+        let found = self.connections.iter().rposition(|c| c.flow == flow && fits(c));
+        found.unwrap_or_else(|| panic!("INV-22: a connection was accepted that nobody opened: {flow} {receipt:?}"))
+    }
+
+    /// Where both hosts connect and one attempt is over, its listener may still take the other's SYN. That is a
+    /// connection of its own: the other end moves there.
+    pub(crate) fn after_failed_opening(&mut self, side: Side, meant: impl Fn(&Connection) -> bool) -> Option<usize> {
+        let failed = |c: &Connection| c.is_crossing() && c.ends[side as usize].ending().is_some();
+        let at = self.connections.iter().rposition(|c| meant(c) && failed(c))?;
+        let old = &mut self.connections[at];
+        let mut new = old.clone();
+        let end = End::new(old.end(side).program.clone(), old.end(side).state);
+        let began = core::mem::take(&mut new.end(side).began);
+        *new.end(side) = End { began, ..end };
+        let blank = End::new(old.end(side.other()).program.clone(), State::Closed);
+        *old.end(side.other()) = blank;
+        old.superseded = true;
+        self.connections.push(new);
+        Some(self.connections.len() - 1)
     }
 
     // ---- the end of it -----------------------------------------------------------------------------------------
@@ -300,6 +350,7 @@ impl Run {
     /// Whoever still holds a handle lets it go; then everything must come to its end by itself (L2, L6).
     fn curfew(&mut self, world: &mut World) {
         self.check_patience(world.now());
+        self.check_nobody_waits();
         self.turns(world, |turn, _| turn.perform(Deed::Release));
         self.storm.accept_pace = Duration::ZERO;
         let dead = self.outages.iter().any(|watch| watch.for_ever_since().is_some());
@@ -333,7 +384,8 @@ pub(crate) fn is_alive(state: State) -> bool {
 
 /// How long an orphan may last when nothing gets through (OR-2, ZW-5, TO-9), TIME-WAIT apart.
 pub(crate) fn orphan_bound(config: &Config) -> Duration {
-    let retransmissions = config.max_rto * (u32::from(config.orphan_retries) + 1);
+    let tries = config.orphan_retries.max(config.syn_retries); // In SYN-RECEIVED its close still waits (CL-4).
+    let retransmissions = config.max_rto * (u32::from(tries) + 1);
     retransmissions.max(Duration::from_secs(100) + config.max_rto) + config.fin_wait_2
 }
 

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +16,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Tour(Tour),
     Listen(Listen),
+    Connect(Connect),
 }
 
 /// Show and check ways a connection ends, on a network in memory.
@@ -35,23 +36,84 @@ pub(crate) struct Tour {
 /// Accept one connection at a stack of our own on a TUN device: standard input goes to the peer, and what the peer
 /// sends to standard output. The end of standard input closes our direction; the receipt goes to standard error.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Listen {
     /// The stack's own address and port; this host gets the other address of the same /30
     #[arg(value_name = "ADDR:PORT", value_parser = ipv4)]
     pub(crate) local: SocketAddrV4,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Connect to a peer from a stack of our own on a TUN device: standard input goes to the peer, and what the peer sends
+/// to standard output. The end of standard input closes our direction; the receipt goes to standard error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Connect {
+    /// The peer: this host's address on the TUN (10.77.0.2 by default), or one beyond, which needs forwarding
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub(crate) peer: Endpoint,
+    /// The stack's own address; this host gets the other address of the same /30
+    #[arg(long, value_name = "ADDR", default_value = "10.77.0.1", value_parser = ipv4_address)]
+    pub(crate) local: Ipv4Addr,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What `listen` and `connect` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
     /// Name of the network interface to create
     #[arg(long, value_name = "NAME")]
     pub(crate) tun: Option<String>,
+    /// Run CMD with `sh -c` once the stack is ready, and wait for it; without root, both run in a namespace of their
+    /// own. CMD finds ADIEU_ADDR (the stack), ADIEU_KERNEL (this host), ADIEU_PORT and ADIEU_TUN in its environment
+    /// and writes to standard error
+    #[arg(long, value_name = "CMD")]
+    pub(crate) exec: Option<String>,
     /// Stay for all of TIME-WAIT (60 s) instead of just long enough to answer a repeated FIN
     #[arg(long)]
     pub(crate) wait: bool,
 }
 
+const AFTER_HELP: &str = "Ctrl-C (or SIGTERM) closes our direction and waits for the peer; a second one resets the \
+    connection.\nExit codes: 0 a graceful ending, 1 any other or a CMD that failed, 2 a mistake in the command or \
+    something the machine lacks.";
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let example = "give a host and a port, for example 10.77.0.2:80";
+    if let Ok(SocketAddr::V6(_)) = text.parse() {
+        return Err(format!("this version speaks IPv4 only; {example}"));
+    }
+    let (host, port) = text.rsplit_once(':').ok_or(example)?;
+    let port = port.parse().map_err(|_| example)?;
+    if host.is_empty() || host.contains(|letter: char| letter == ':' || letter == '/' || letter.is_whitespace()) {
+        return Err(example.into());
+    }
+    if port == 0 {
+        return Err(PORT_0.into());
+    }
+    Ok(Endpoint { host: host.into(), port })
+}
+
 fn ipv4(text: &str) -> Result<SocketAddrV4, String> {
     match text.parse() {
         Ok(SocketAddr::V4(address)) if address.port() != 0 => Ok(address),
-        Ok(SocketAddr::V4(_)) => Err("port 0 names no port; give one from 1 to 65535".into()),
+        Ok(SocketAddr::V4(_)) => Err(PORT_0.into()),
         Ok(SocketAddr::V6(_)) => Err("this version listens on IPv4 addresses only, for example 10.77.0.1:80".into()),
         Err(_) => Err("give an IPv4 address and a port, for example 10.77.0.1:80".into()),
     }
 }
+
+fn ipv4_address(text: &str) -> Result<Ipv4Addr, String> {
+    text.parse().map_err(|_| "give an IPv4 address, for example 10.77.0.1".into())
+}
+
+const PORT_0: &str = "port 0 names no port; give one from 1 to 65535";

@@ -1,6 +1,7 @@
 //! Errors for people: one sentence on standard error, and exit code 2.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What was asked for cannot be done: a mistake in the command, or something the machine lacks.
@@ -17,7 +18,7 @@ impl Failure {
     }
 
     pub(crate) fn report(&self) -> ExitCode {
-        anstream::eprintln!("adieu: {}", self.0);
+        notice(format_args!("adieu: {}", self.0));
         ExitCode::from(USAGE_OR_ENVIRONMENT)
     }
 }
@@ -26,4 +27,9 @@ impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
+}
+
+/// A line on standard error. Where nobody reads it there is nobody to tell: `eprintln!` would panic.
+pub(crate) fn notice(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }

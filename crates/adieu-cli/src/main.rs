@@ -1,10 +1,22 @@
 //! The command `adieu`: shows how TCP connections end, on an in-memory network and with real peers.
 
 mod args;
+#[cfg(target_os = "linux")]
+mod connect;
+#[cfg(target_os = "linux")]
+mod exec;
 mod failure;
 #[cfg(target_os = "linux")]
 mod listen;
 mod output;
+#[cfg(target_os = "linux")]
+mod relay;
+#[cfg(target_os = "linux")]
+mod rootless;
+#[cfg(target_os = "linux")]
+mod session;
+#[cfg(target_os = "linux")]
+mod signals;
 mod tour;
 
 use std::process::ExitCode;
@@ -18,10 +30,12 @@ fn main() -> ExitCode {
         Command::Tour(tour) => tour::run(&tour),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),
+        #[cfg(target_os = "linux")]
+        Command::Connect(connect) => connect::run(&connect),
         #[cfg(not(target_os = "linux"))]
-        Command::Listen(_) => {
-            Err(Failure::usage("adieu listen needs a TUN device, which this version makes on Linux only"))
-        }
+        Command::Listen(_) | Command::Connect(_) => Err(failure::Failure::usage(
+            "adieu listen and connect need a TUN device, which this version makes on Linux only",
+        )),
     };
     match done {
         Ok(code) => code,

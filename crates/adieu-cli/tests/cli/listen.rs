@@ -42,7 +42,7 @@ fn a_peer_that_resets_gives_exit_code_1_and_its_bytes_are_written() {
          s=socket.create_connection((\"10.77.0.1\",7)); s.sendall(b\"before\"); time.sleep(0.2)\n\
          s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack(\"ii\",1,0)); s.close()";
     let script = format!(
-        "sleep 5 | \"$ADIEU\" listen 10.77.0.1:7 > got 2> log & pid=$!\n{READY}\n\
+        "mkfifo silence; exec 3<> silence; \"$ADIEU\" listen 10.77.0.1:7 <&3 > got 2> log & pid=$!\n{READY}\n\
          python3 -c '{reset}'\nset +e; wait $pid; code=$?; cat got; cat log >&2; exit $code"
     );
     let output = namespace(&script, &[]);

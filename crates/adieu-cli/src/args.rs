@@ -1,6 +1,8 @@
 //! What can be typed.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +33,42 @@ pub(crate) struct Tour {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// Stay in TIME-WAIT for this long: 30s to 240s, or 4min [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = time_wait)]
+    pub(crate) time_wait: Option<Duration>,
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Print one JSON document instead of pages
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw each scenario to DIR/NAME.svg, too
+    #[arg(long, value_name = "DIR")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write all packets to FILE (pcapng), with a comment at each change of state
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+fn time_wait(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("min") {
+        Some(number) => (number, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match seconds {
+        Some(seconds @ 30..=240) => Ok(Duration::from_secs(seconds)),
+        _ => Err("give a time from 30s to 240s, for example 30s, 120s or 2min".into()),
+    }
 }
 
 /// Accept one connection at a stack of our own on a TUN device: standard input goes to the peer, and what the peer

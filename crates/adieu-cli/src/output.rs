@@ -4,15 +4,27 @@ use std::io::IsTerminal;
 
 use adieu_trace::Style;
 
+use crate::args::Color;
+
 /// Columns of the terminal; 100 where the output is no terminal.
 pub(crate) fn width() -> usize {
     let known = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
     known.unwrap_or(100).clamp(20, 120)
 }
 
-/// Colour on a terminal that takes it, unless NO_COLOR is set; plain otherwise.
-pub(crate) fn style() -> Style {
-    let colour = std::io::stdout().is_terminal()
-        && anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-    if colour { Style::Color } else { Style::Plain }
+/// Colour as asked; by itself on a terminal that takes it, unless NO_COLOR is set. The receipts of `listen` and
+/// `connect` ask for nothing.
+pub(crate) fn style(color: Color) -> Style {
+    match color {
+        Color::Always => {
+            anstream::ColorChoice::Always.write_global();
+            Style::Color
+        }
+        Color::Never => Style::Plain,
+        Color::Auto => {
+            let stdout = std::io::stdout();
+            let wanted = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+            if stdout.is_terminal() && wanted { Style::Color } else { Style::Plain }
+        }
+    }
 }

@@ -99,7 +99,7 @@ pub(crate) async fn attend(net: &Net, stream: TcpStream, common: &Common, signal
 
 /// Prints a receipt to standard error.
 pub(crate) fn print_receipt(title: &str, receipt: &Receipt) {
-    let block = receipt_block(title, receipt, output::width(), output::style());
+    let block = receipt_block(title, receipt, output::width(), output::style(crate::args::Color::Auto));
     notice(block.trim_end_matches('\n'));
 }
 

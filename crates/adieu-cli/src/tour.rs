@@ -5,6 +5,7 @@ mod alone;
 mod collapse;
 mod crossing;
 mod exit;
+mod export;
 mod lost;
 mod orderly;
 mod scenarios;
@@ -81,23 +82,45 @@ pub(crate) fn run(tour: &Tour) -> Result<ExitCode, Failure> {
         anstream::print!("{}", list());
         return Ok(ExitCode::SUCCESS);
     }
-    let options = Options { width: output::width(), ascii: tour.ascii, style: output::style(), ..Options::default() };
-    let chosen = chosen(&tour.names)?;
+    let options = Options {
+        time_wait: tour.time_wait.unwrap_or(Options::default().time_wait),
+        width: output::width(),
+        ascii: tour.ascii,
+        style: output::style(tour.color),
+        ..Options::default()
+    };
+    let played: Vec<(&Scenario, Outcome)> =
+        chosen(&tour.names)?.into_iter().map(|scenario| (scenario, (scenario.run)(&options))).collect();
+    if let Some(dir) = &tour.svg {
+        export::write_svgs(&played, dir)?;
+    }
+    if let Some(file) = &tour.pcap {
+        export::write_pcapng(&played, file)?;
+    }
+    if tour.json {
+        anstream::print!("{}", export::to_json(&played)?);
+    } else {
+        print(&played, &options);
+    }
+    let held = played.iter().all(|(_, outcome)| outcome.checks.iter().all(|check| check.held));
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
+}
+
+/// The pages of all that was played, and their sum.
+fn print(played: &export::Played, options: &Options) {
     let (mut checks, mut failed) = (0, 0);
-    for scenario in &chosen {
-        let outcome = (scenario.run)(&options);
-        anstream::println!("{}", show::page(scenario, &outcome, &options));
+    for (scenario, outcome) in played {
+        anstream::println!("{}", show::page(scenario, outcome, options));
         checks += outcome.checks.len();
         failed += outcome.checks.iter().filter(|check| !check.held).count();
     }
-    if chosen.len() > 1 {
-        let scenarios = chosen.len();
+    if played.len() > 1 {
+        let scenarios = played.len();
         match failed {
             0 => anstream::println!("{scenarios} scenarios, {checks} checks, all held"),
             _ => anstream::println!("{scenarios} scenarios, {checks} checks, {failed} FAILED"),
         }
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
 }
 
 /// Names and titles.

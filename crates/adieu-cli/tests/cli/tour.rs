@@ -1,6 +1,6 @@
 //! `adieu tour`.
 
-use crate::common::{adieu, texts};
+use crate::common::{TempDir, adieu, texts};
 
 #[test]
 fn the_four_way_goodbye_is_drawn_and_every_check_holds() {
@@ -81,4 +81,60 @@ fn an_unknown_scenario_is_named_with_those_there_are() {
     let (out, err) = texts(&output);
     assert_eq!((output.status.code(), out.as_str()), (Some(2), ""));
     assert!(err.contains("\"nosuch\"") && err.contains("four-way"), "{err}");
+}
+
+#[test]
+fn one_json_document_with_a_version_holds_all_scenarios() {
+    let (out, _) = texts(&adieu(&["tour", "four-way", "abort", "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(document["version"], 1);
+    let scenarios = document["scenarios"].as_array().expect("a list");
+    assert_eq!(scenarios.iter().map(|scenario| &scenario["name"]).collect::<Vec<_>>(), ["four-way", "abort"]);
+    for scenario in scenarios {
+        assert_eq!(scenario["held"], true);
+        assert!(!scenario["checks"].as_array().unwrap().is_empty());
+        assert!(scenario["trace"]["events"].as_array().unwrap().len() > 5);
+    }
+    assert_eq!(scenarios[0]["trace"]["receipts"][0]["ending"], "graceful-local-first");
+}
+
+#[test]
+fn pictures_and_captures_are_written() {
+    let dir = TempDir::new();
+    let (pictures, capture) = (dir.0.join("pictures"), dir.0.join("run.pcapng"));
+    let output = adieu(&["tour", "--svg", pictures.to_str().unwrap(), "--pcap", capture.to_str().unwrap()]);
+    assert!(output.status.success());
+    let (list, _) = texts(&adieu(&["tour", "--list"]));
+    for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
+        let picture = std::fs::read_to_string(pictures.join(format!("{name}.svg"))).expect(name);
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{name}");
+    }
+    let capture = std::fs::read(capture).unwrap();
+    assert_eq!(capture[..4], [0x0a, 0x0d, 0x0d, 0x0a], "a pcapng section header");
+}
+
+#[test]
+fn colour_and_time_wait_are_as_asked() {
+    let (always, _) = texts(&adieu(&["tour", "four-way", "--color", "always"]));
+    let (never, _) = texts(&adieu(&["tour", "four-way", "--color", "never"]));
+    assert!(always.contains('\u{1b}') && !never.contains('\u{1b}'));
+    let output = adieu(&["tour", "four-way", "--time-wait", "2min"]);
+    let (out, _) = texts(&output);
+    assert!(output.status.success() && out.contains("TIME-WAIT lasted 120 s"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_with_exit_code_2() {
+    for (args, word) in [
+        (["--time-wait", "5s"], "30s to 240s"),
+        (["--time-wait", "soon"], "30s to 240s"),
+        (["--svg", "/dev/null/pictures"], "/dev/null/pictures"),
+        (["--pcap", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["--color", "sometimes"], "auto, always, never"),
+    ] {
+        let output = adieu(&["tour", "four-way", args[0], args[1]]);
+        let (out, err) = texts(&output);
+        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(err.contains(word), "{args:?}: {err}");
+    }
 }

@@ -264,8 +264,7 @@ fn path_is_legal(receipt: &Receipt) -> bool {
         Ending::Graceful { order: Order::PeerFirst } => last == Some(LastAck),
         Ending::Graceful { order: Order::Simultaneous } => path.ends_with(&[Closing, TimeWait]),
         Ending::Graceful { order: Order::LocalFirst } => last == Some(TimeWait) && !path.contains(&Closing),
-        // A step in the very segment that ended it may be missing: `found::en_5_..`.
-        ending => last.is_some_and(|last| last == ending.state() || step(&[last, ending.state()])),
+        ending => last == Some(ending.state()),
     };
     let total: Duration = receipt.spent.iter().map(|(_, stay)| stay).sum();
     path.windows(2).all(step) && ends && total == receipt.spent.total()
@@ -352,8 +351,7 @@ fn check_trace(trace: &Trace, config: &[Config; 2]) {
             assert!(edge >= announced, "INV-10: the window's edge has gone back: {}", of());
             most[n] = (ack, edge);
         }
-        // Below 88 it is not so: `found::must_67_..`.
-        let fits = segment.len + 40 <= usize::from(config[n].mtu.min(config[1 - n].mtu).max(88));
+        let fits = segment.len + 40 <= usize::from(config[n].mtu);
         assert!(fits || config[n].super_segment > 0, "MUST-67: larger than the device carries: {}", of());
     }
 }

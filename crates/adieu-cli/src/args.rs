@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ fn time_wait(text: &str) -> Result<Duration, String> {
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Listen {
     /// The stack's own address and port; this host gets the other address of the same /30
-    #[arg(value_name = "ADDR:PORT", value_parser = ipv4)]
-    pub(crate) local: SocketAddrV4,
+    #[arg(value_name = "ADDR:PORT", value_parser = address_and_port)]
+    pub(crate) local: SocketAddr,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -92,8 +92,9 @@ pub(crate) struct Connect {
     #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
     pub(crate) peer: Endpoint,
     /// The stack's own address; this host gets the other address of the same /30
-    #[arg(long, value_name = "ADDR", default_value = "10.77.0.1", value_parser = ipv4_address)]
-    pub(crate) local: Ipv4Addr,
+    /// [default: 10.77.0.1, or fd77::1 towards an IPv6 peer]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) local: Option<IpAddr>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -126,32 +127,34 @@ pub(crate) struct Endpoint {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let example = "give a host and a port, for example 10.77.0.2:80";
-    if let Ok(SocketAddr::V6(_)) = text.parse() {
-        return Err(format!("this version speaks IPv4 only; {example}"));
-    }
-    let (host, port) = text.rsplit_once(':').ok_or(example)?;
-    let port = port.parse().map_err(|_| example)?;
-    if host.is_empty() || host.contains(|letter: char| letter == ':' || letter == '/' || letter.is_whitespace()) {
-        return Err(example.into());
-    }
+    let example = "give a host and a port, for example 10.77.0.2:80 or [fd77::2]:80";
+    let (host, port) = match text.parse() {
+        Ok(SocketAddr::V6(address)) => (address.ip().to_string(), address.port()),
+        Ok(SocketAddr::V4(_)) | Err(_) => {
+            let (host, port) = text.rsplit_once(':').ok_or(example)?;
+            let strange = |letter: char| letter == ':' || letter == '/' || letter.is_whitespace();
+            if host.is_empty() || host.contains(strange) {
+                return Err(example.into());
+            }
+            (host.to_owned(), port.parse().map_err(|_| example)?)
+        }
+    };
     if port == 0 {
         return Err(PORT_0.into());
     }
-    Ok(Endpoint { host: host.into(), port })
+    Ok(Endpoint { host, port })
 }
 
-fn ipv4(text: &str) -> Result<SocketAddrV4, String> {
-    match text.parse() {
-        Ok(SocketAddr::V4(address)) if address.port() != 0 => Ok(address),
-        Ok(SocketAddr::V4(_)) => Err(PORT_0.into()),
-        Ok(SocketAddr::V6(_)) => Err("this version listens on IPv4 addresses only, for example 10.77.0.1:80".into()),
-        Err(_) => Err("give an IPv4 address and a port, for example 10.77.0.1:80".into()),
+fn address_and_port(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => Ok(address),
+        Ok(_) => Err(PORT_0.into()),
+        Err(_) => Err("give an address and a port, for example 10.77.0.1:80 or [fd77::1]:80".into()),
     }
 }
 
-fn ipv4_address(text: &str) -> Result<Ipv4Addr, String> {
-    text.parse().map_err(|_| "give an IPv4 address, for example 10.77.0.1".into())
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "give an address, for example 10.77.0.1 or fd77::1".into())
 }
 
 const PORT_0: &str = "port 0 names no port; give one from 1 to 65535";

@@ -1,7 +1,7 @@
 //! The command given with `--exec`: the peer, or whoever makes one.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What the command finds in its environment.
 pub(crate) struct Environment<'a> {
     /// The stack's own address.
-    pub(crate) addr: Ipv4Addr,
+    pub(crate) addr: IpAddr,
     /// This host's address on the same link.
-    pub(crate) kernel: Ipv4Addr,
+    pub(crate) kernel: IpAddr,
     /// The port that is listened at, or connected to.
     pub(crate) port: u16,
     /// The interface.

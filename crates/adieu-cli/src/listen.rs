@@ -22,8 +22,8 @@ pub(crate) fn run(listen: &Listen) -> Result<ExitCode, Failure> {
 
 async fn serve(listen: &Listen, place: Place) -> Result<Outcome, Failure> {
     let mut signals = Signals::new()?;
-    let link = Link::make(*listen.local.ip(), &listen.common, place)?;
-    let listener = TcpListener::bind(&link.net, listen.local.into())?;
+    let link = Link::make(listen.local.ip(), &listen.common, place)?;
+    let listener = TcpListener::bind(&link.net, listen.local)?;
     notice(format_args!("listening at {} on {}; this host is {} there", listen.local, link.tun, link.kernel));
     let mut exec = link.start(&listen.common, listen.local.port())?;
     let accepted = accept(&listener, &mut exec, &mut signals).await?;

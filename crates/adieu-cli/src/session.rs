@@ -1,6 +1,6 @@
 //! What `listen` and `connect` share: the way into a runtime, the TUN, the last words.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,17 +48,17 @@ where
 /// A stack at `local` on a TUN of its own.
 pub(crate) struct Link {
     pub(crate) net: Net,
-    pub(crate) local: Ipv4Addr,
+    pub(crate) local: IpAddr,
     /// This host's address on the TUN.
-    pub(crate) kernel: Ipv4Addr,
+    pub(crate) kernel: IpAddr,
     pub(crate) tun: String,
 }
 
 impl Link {
-    pub(crate) fn make(local: Ipv4Addr, common: &Common, place: Place) -> Result<Self, Failure> {
+    pub(crate) fn make(local: IpAddr, common: &Common, place: Place) -> Result<Self, Failure> {
         let (tun, kernel) = make_tun(local, common, place)?;
         let name = tun.name().to_owned();
-        let net = Net::builder(tun).address(local.into()).start()?;
+        let net = Net::builder(tun).address(local).start()?;
         Ok(Self { net, local, kernel, tun: name })
     }
 
@@ -73,8 +73,8 @@ impl Link {
     }
 }
 
-fn make_tun(local: Ipv4Addr, common: &Common, place: Place) -> Result<(Tun, Ipv4Addr), Failure> {
-    tun_for(SocketAddrV4::new(local, 0), common.tun.as_deref()).map_err(|error| match (error, place) {
+fn make_tun(local: IpAddr, common: &Common, place: Place) -> Result<(Tun, IpAddr), Failure> {
+    tun_for(SocketAddr::new(local, 0), common.tun.as_deref()).map_err(|error| match (error, place) {
         (TunError::CreateDenied, Place::Alone) => rootless::forbidden("no right to make interfaces in one"),
         (error @ TunError::CreateDenied, Place::Host) if common.exec.is_none() => Failure::usage(format_args!(
             "{error}; or let adieu make that namespace, with the peer as a command: `--exec CMD`"

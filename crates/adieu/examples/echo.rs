@@ -10,13 +10,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use adieu::{Net, TcpListener, device};
 
     let mut args = std::env::args().skip(1);
-    let local = args.next().as_deref().unwrap_or("10.77.0.1:7").parse()?;
+    let local: std::net::SocketAddr = args.next().as_deref().unwrap_or("10.77.0.1:7").parse()?;
     let connections = args.next().map(|number| number.parse::<u64>()).transpose()?;
 
     let (tun, kernel) = device::tun_for(local, None)?;
     eprintln!("echo at {local} on {}; this host is {kernel} there", tun.name());
-    let net = Net::builder(tun).address((*local.ip()).into()).start()?;
-    let listener = TcpListener::bind(&net, local.into())?;
+    let net = Net::builder(tun).address(local.ip()).start()?;
+    let listener = TcpListener::bind(&net, local)?;
 
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..connections.unwrap_or(u64::MAX) {

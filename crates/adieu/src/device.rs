@@ -5,7 +5,7 @@ mod memory;
 mod tun;
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 pub use memory::{Memory, memory_pair};
 #[cfg(target_os = "linux")]
@@ -80,13 +80,13 @@ impl Device {
     }
 }
 
-/// The TUN for a stack at `local`: its kernel end is the neighbour in the /30.
+/// The TUN for a stack at `local`: its kernel end is the neighbour in the /30, or in the /126 of IPv6.
 ///
 /// # Errors
-/// Where `local` is not a host of its /30, or the interface cannot be made: a sentence that says what to do.
+/// Where `local` is not a host of that subnet, or the interface cannot be made: a sentence that says what to do.
 #[cfg(target_os = "linux")]
-pub fn tun_for(local: SocketAddrV4, name: Option<&str>) -> Result<(Tun, Ipv4Addr), TunError> {
-    let kernel = neighbour(*local.ip())?;
+pub fn tun_for(local: impl Into<SocketAddr>, name: Option<&str>) -> Result<(Tun, IpAddr), TunError> {
+    let kernel = neighbour(local.into().ip())?;
     let config = TunConfig { name: name.map(Into::into), ..TunConfig::new(kernel) };
     Ok((Tun::create(&config)?, kernel))
 }

@@ -88,7 +88,7 @@ fn bad_addresses_and_names_say_what_to_give_instead() {
     refused(&adieu(&["listen", "nowhere"]), &["10.77.0.1:80"]);
     refused(&adieu(&["listen", "10.77.0.1"]), &["10.77.0.1:80"]);
     refused(&adieu(&["listen", "10.77.0.1:0"]), &["1 to 65535"]);
-    refused(&adieu(&["listen", "[::1]:80"]), &["IPv4"]);
+    refused(&adieu(&["listen", "[::1]:80"]), &["loopback"]);
     refused(&adieu(&["listen", "10.77.0.3:80"]), &["10.77.0.1", "10.77.0.2"]);
     refused(&adieu(&["listen", "127.0.0.1:80"]), &["loopback"]);
     refused(&adieu(&["listen", "10.77.0.1:80", "--tun", "a-name-that-is-too-long"]), &["15"]);
@@ -120,4 +120,21 @@ fn without_a_tun_driver_or_permission_it_says_what_to_do() {
         mount --bind tun /dev/net/tun; cd /\n\
         exec setpriv --reuid 65534 --regid 65534 --clear-groups -- \"$DIR/adieu\" listen 10.77.0.1:80 < /dev/null";
     refused(&namespace(uncapable, &[]), &["cap_net_admin"]);
+}
+
+#[test]
+fn curl_fetches_over_ipv6_too() {
+    if !tun_is_here() {
+        return;
+    }
+    let script = format!(
+        "printf 'HTTP/1.0 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nadieu\\n' \
+         | \"$ADIEU\" listen '[fd77::1]:80' --tun adieu0 > request 2> log & pid=$!\n{READY}\n\
+         curl -sS --noproxy '*' --max-time 20 'http://[fd77::1]/file'\nwait $pid\ncat log >&2"
+    );
+    let output = namespace(&script, &[]);
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{out}{err}");
+    assert_eq!(out, "adieu\n");
+    assert!(err.contains("[fd77::1]:80 <-> [fd77::2]:") && err.contains("ending           graceful: "), "{err}");
 }

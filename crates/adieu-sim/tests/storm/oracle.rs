@@ -146,9 +146,10 @@ impl Run {
     fn check_liveness(&self, connection: &Connection) {
         let both = connection.ends.each_ref().map(End::ending);
         let named = both.map(|ending| ending.map_or("none", |ending| ending.name()));
-        let untouched =
-            !self.unlistened.contains(&true) && self.storm.listens == [true; 2] && !connection.is_crossing();
-        if connection.is_gentle() && self.storm.is_fair() && untouched && !self.storm.reuse {
+        // TW-11: from a fixed port a peer's TIME-WAIT may refuse a SYN until its time is over.
+        let plain = self.storm.plans[connection.plan].port == Port::Any && !self.storm.reuse;
+        let untouched = !self.unlistened.contains(&true) && self.storm.listens == [true; 2] && plain; 2] && !connection.is_crossing();
+        if connection.is_gentle() && self.storm.is_fair() && untouched {
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             let gave_up = |ending: &Option<Ending>| match ending {
                 Some(Ending::TimedOut { phase, .. }) => matches!(phase, Phase::Connect | Phase::Retransmission),

@@ -10,7 +10,7 @@ mod tests;
 
 use std::fs::OpenOptions;
 use std::io::{self, IoSlice};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll};
 
@@ -30,19 +30,20 @@ pub struct TunConfig {
     /// The name of the interface; without one the kernel picks `tun0`, `tun1`, ...
     pub name: Option<String>,
     /// The address that the kernel takes on the link.
-    pub kernel: Ipv4Addr,
-    /// How many bits of the address name the link: 8 to 30, usually 30.
+    pub kernel: IpAddr,
+    /// How many bits of the address name the link: 8 to 30, usually 30; 8 to 126 of IPv6, usually 126.
     pub prefix: u8,
-    /// The largest IP packet, in bytes, that crosses the link: at least 68, usually 1500.
+    /// The largest IP packet, in bytes, that crosses the link: at least 68 (IPv6: 1280), usually 1500.
     pub mtu: u16,
 }
 
 impl TunConfig {
-    /// A link of two hosts (a /30), of which the kernel is the one with address `kernel`.
+    /// A link of two hosts (a /30, or a /126 of IPv6), of which the kernel is the one with address `kernel`.
     ///
     /// [`neighbour`] tells the address of the other.
-    pub fn new(kernel: Ipv4Addr) -> Self {
-        Self { name: None, kernel, prefix: 30, mtu: 1500 }
+    pub fn new(kernel: impl Into<IpAddr>) -> Self {
+        let kernel = kernel.into();
+        Self { name: None, kernel, prefix: address::link_prefix(kernel), mtu: 1500 }
     }
 
     /// Refuses what cannot work, before anything is created.
@@ -50,11 +51,13 @@ impl TunConfig {
         if let Some(name) = &self.name {
             check_name(name)?;
         }
-        if !(8..=30).contains(&self.prefix) {
-            return Err(TunError::BadPrefix { prefix: self.prefix });
+        let link = address::link_prefix(self.kernel);
+        if !(8..=link).contains(&self.prefix) {
+            return Err(TunError::BadPrefix { prefix: self.prefix, link });
         }
-        if self.mtu < 68 {
-            return Err(TunError::BadMtu { mtu: self.mtu });
+        let (version, least) = if self.kernel.is_ipv4() { ("IPv4", 68) } else { ("IPv6", 1280) };
+        if self.mtu < least {
+            return Err(TunError::BadMtu { mtu: self.mtu, version, least });
         }
         Ok(Subnet::of(self.kernel, self.prefix).check_host(self.kernel)?)
     }
@@ -71,7 +74,7 @@ pub struct Tun {
 impl Tun {
     /// Creates the interface, gives the kernel its address on it, and brings it up.
     ///
-    /// IPv6 is turned off on the interface where the system permits it: the kernel would greet the
+    /// On an IPv4 link IPv6 is turned off where the system permits it: the kernel would greet the
     /// link with router solicitations. The descriptor is registered with the tokio runtime that
     /// this is called in.
     ///
@@ -91,8 +94,11 @@ impl Tun {
 
         let device = create_interface(config)?;
         let name = device.name().map_err(TunError::io("read the name of the interface"))?;
-        silence_ipv6(&name);
+        if config.kernel.is_ipv4() {
+            silence_ipv6(&name);
+        }
         device.enabled(true).map_err(TunError::io("bring the interface up"))?;
+        settle(config.kernel).map_err(TunError::io("use its address"))?;
         let fd = register(&device).map_err(TunError::io("register it with tokio"))?;
         Ok(Self { fd, name, mtu: config.mtu })
     }
@@ -213,7 +219,11 @@ fn interface_exists(name: &str) -> bool {
 
 /// Creates the interface, with its address and MTU, still down.
 fn create_interface(config: &TunConfig) -> Result<SyncDevice, TunError> {
-    let mut builder = DeviceBuilder::new().ipv4(config.kernel, config.prefix, None).mtu(config.mtu).enable(false);
+    let builder = DeviceBuilder::new().mtu(config.mtu).enable(false);
+    let mut builder = match config.kernel {
+        IpAddr::V4(kernel) => builder.ipv4(kernel, config.prefix, None),
+        IpAddr::V6(kernel) => builder.ipv6(kernel, config.prefix),
+    };
     if let Some(name) = &config.name {
         builder = builder.name(name);
     }
@@ -228,6 +238,21 @@ fn creation_error(name: Option<&str>, error: io::Error) -> TunError {
         (Some(Errno::BUSY | Errno::EXIST), Some(name)) => TunError::NameTaken { name: name.into() },
         (Some(Errno::INVAL), Some(name)) if interface_exists(name) => TunError::NameTaken { name: name.into() },
         _ => TunError::io("create and configure the interface")(error),
+    }
+}
+
+/// Waits until the kernel's address can be used: an IPv6 one is tentative for a moment after the interface came up.
+fn settle(address: IpAddr) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        match std::net::UdpSocket::bind((address, 0)) {
+            Ok(_) => return Ok(()),
+            Err(error) if tries == SETTLE_TRIES || error.kind() != io::ErrorKind::AddrNotAvailable => {
+                return Err(error);
+            }
+            Err(_) => std::thread::sleep(SETTLE_PAUSE),
+        }
+        tries += 1;
     }
 }
 
@@ -251,6 +276,9 @@ fn register(device: &SyncDevice) -> io::Result<AsyncFd<OwnedFd>> {
 
 /// The file whose driver makes TUN devices.
 const DRIVER: &str = "/dev/net/tun";
+/// How often, and how far apart, it is looked whether an address can be used.
+const SETTLE_TRIES: u32 = 1000;
+const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 /// The longest name of an interface in bytes (IFNAMSIZ less its terminator).
 const MAX_NAME: usize = 15;
 /// The most slices of one write (UIO_MAXIOV).

@@ -1,7 +1,7 @@
 //! Why a TUN device could not be made, in sentences that say what to do about it.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::address::{NotAHost, Subnet};
 
@@ -57,24 +57,30 @@ pub enum TunError {
         why: &'static str,
     },
 
-    /// The MTU is below what IPv4 allows.
+    /// The MTU is below what the version of IP allows.
     #[error(
-        "cannot make a TUN device with an MTU of {mtu} because IPv4 needs at least 68: \
+        "cannot make a TUN device with an MTU of {mtu} because {version} needs at least {least}: \
          use 1500, or what the path allows"
     )]
     BadMtu {
         /// The MTU that was asked for.
         mtu: u16,
+        /// "IPv4" or "IPv6".
+        version: &'static str,
+        /// The smallest one.
+        least: u16,
     },
 
     /// The prefix leaves no room for two hosts, or is shorter than any private network's.
     #[error(
-        "cannot make a TUN device with a /{prefix} subnet because the prefix must be 8 to 30 long: \
-         use 30, which holds the kernel's address and one more"
+        "cannot make a TUN device with a /{prefix} subnet because the prefix must be 8 to {link} long: \
+         use {link}, which holds the kernel's address and one more"
     )]
     BadPrefix {
         /// The length that was asked for.
         prefix: u8,
+        /// The longest one.
+        link: u8,
     },
 
     /// The kernel's address is not one of a host.
@@ -90,7 +96,7 @@ pub enum TunError {
         /// The subnet that was asked for.
         ours: Subnet,
         /// The address of the other interface.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The subnet of the other interface.
         theirs: Subnet,
         /// The name of the other interface.

@@ -2,10 +2,13 @@
 
 mod namespace;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use self::namespace::{in_namespace, ip};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::*;
 
 const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 11, 12, 1);
@@ -128,6 +131,35 @@ fn packets_cross_in_both_directions() {
 }
 
 #[test]
+fn a_whole_connection_over_ipv6_with_the_kernel() {
+    in_namespace("a_whole_connection_over_ipv6_with_the_kernel", &[], async {
+        let local = SocketAddr::from(([0xfd00, 0x11, 0x12, 0, 0, 0, 0, 1], 80));
+        let (tun, kernel) = crate::device::tun_for(local, Some("adieu0")).unwrap();
+        assert_eq!(kernel.to_string(), "fd00:11:12::2");
+        let net = crate::Net::builder(tun).address(local.ip()).start().unwrap();
+        let listener = crate::TcpListener::bind(&net, local).unwrap();
+        let client = std::thread::spawn(move || {
+            let mut stream = std::net::TcpStream::connect(local).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream.write_all(&[7; 300_000]).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            answer
+        });
+        let (mut stream, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer.ip(), kernel);
+        let mut request = Vec::new();
+        stream.read_to_end(&mut request).await.unwrap();
+        assert!(request == [7; 300_000]);
+        stream.write_all(&[9; 200_000]).await.unwrap();
+        let receipt = stream.close().await.unwrap();
+        assert!(client.join().unwrap() == [9; 200_000]);
+        assert_eq!((receipt.ending.name(), receipt.acknowledged), ("graceful-peer-first", 200_000));
+    });
+}
+
+#[test]
 fn readiness_can_be_polled() {
     in_namespace("readiness_can_be_polled", &[], async {
         let tun = Tun::create(&named("adieu0")).unwrap();
@@ -165,7 +197,7 @@ fn a_name_is_given_once() {
     in_namespace("a_name_is_given_once", &[], async {
         let first = Tun::create(&named("adieu0")).unwrap();
         for taken in ["adieu0", "lo"] {
-            let config = TunConfig { kernel: Ipv4Addr::new(10, 99, 0, 1), ..named(taken) };
+            let config = TunConfig { kernel: Ipv4Addr::new(10, 99, 0, 1).into(), ..named(taken) };
             match Tun::create(&config) {
                 Err(TunError::NameTaken { name }) => assert_eq!(name, taken),
                 other => panic!("{other:?}"),
@@ -190,7 +222,7 @@ fn a_name_is_given_once() {
 fn a_subnet_is_given_once() {
     in_namespace("a_subnet_is_given_once", &[], async {
         let _first = Tun::create(&named("adieu0")).unwrap();
-        let error = Tun::create(&TunConfig { kernel: STACK, ..named("adieu1") }).unwrap_err();
+        let error = Tun::create(&TunConfig { kernel: STACK.into(), ..named("adieu1") }).unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot make a TUN device with the subnet 10.11.12.0/30 because the interface \
@@ -200,10 +232,10 @@ fn a_subnet_is_given_once() {
         assert!(!interface_exists("adieu1"));
         let wide = TunConfig { prefix: 8, ..named("adieu1") };
         assert!(matches!(Tun::create(&wide), Err(TunError::AddressInUse { .. })));
-        let beside = TunConfig { kernel: Ipv4Addr::new(10, 11, 12, 5), ..named("adieu1") };
+        let beside = TunConfig { kernel: Ipv4Addr::new(10, 11, 12, 5).into(), ..named("adieu1") };
         let _second = Tun::create(&beside).unwrap();
         if ip(&["route", "add", "10.11.12.9/32", "dev", "adieu1"]) {
-            let behind = TunConfig { kernel: Ipv4Addr::new(10, 11, 12, 10), ..named("adieu2") };
+            let behind = TunConfig { kernel: Ipv4Addr::new(10, 11, 12, 10).into(), ..named("adieu2") };
             assert_eq!(
                 Tun::create(&behind).unwrap_err().to_string(),
                 "cannot make a TUN device with the subnet 10.11.12.8/30 because this host already \

@@ -119,7 +119,8 @@ fn check(peer: SocketAddr, local: IpAddr) -> Result<(), Failure> {
     if address.is_loopback() {
         return Err(Failure::usage(format_args!(
             "{address} is a loopback address, which no packet from another interface may reach: a server that listens \
-             on all addresses of this host is at {kernel}:{port}"
+             on all addresses of this host is at {}",
+            SocketAddr::new(kernel, port)
         )));
     }
     Ok(())

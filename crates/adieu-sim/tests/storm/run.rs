@@ -91,11 +91,13 @@ impl Run {
             let host = world.host(side);
             storm.listens[side as usize].then(|| host.stack.listen(host.address).expect("a fresh host's port is free"))
         });
-        let mut openings: Vec<_> =
-            storm.plans.iter().enumerate().map(|(n, plan)| (Instant::ZERO + plan.at, n, plan.opener)).collect();
+        let mut openings = Vec::new();
         for (n, plan) in storm.plans.iter().enumerate() {
+            // No two at the same instant: receipts are told apart by it.
+            let at = Instant::ZERO + plan.at + Duration::from_nanos(n as u64 * 2);
+            openings.push((at, n, plan.opener));
             if let Port::Crossing(apart) = plan.port {
-                openings.push((Instant::ZERO + plan.at + apart, n, plan.opener.other()));
+                openings.push((at + apart + Duration::from_nanos(1), n, plan.opener.other()));
             }
         }
         openings.sort_by_key(|(at, _, _)| core::cmp::Reverse(*at));

@@ -154,7 +154,7 @@ pub(super) fn check_free(ours: Subnet) -> Result<(), TunError> {
         let (address, netmask): (IpAddr, Option<IpAddr>) = match &interface.address {
             Address::V4(taken) => (taken.address.into(), taken.netmask.map(Into::into)),
             Address::V6(taken) => (taken.address.into(), taken.netmask.map(Into::into)),
-            _ => continue,
+            Address::Mac(_) => continue,
         };
         let theirs = subnet_of_interface(address, netmask);
         if theirs.overlaps(ours) {

@@ -215,7 +215,8 @@ impl Connection {
             return self.ack.owe_challenge(now.time);
         }
         if position == Position::Outside {
-            return self.ack.owe_out_of_window(now.time);
+            // Who sends old data has not heard our acknowledgment, and must; only bare segments can go on for ever.
+            return if segment.payload.is_empty() { self.ack.owe_out_of_window(now.time) } else { self.ack.owe() };
         }
         // Fifth: ACK, and with it the window.
         if !segment.flags.has(Flags::ACK) || !self.handle_ack(now, segment) {

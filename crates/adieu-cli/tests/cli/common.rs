@@ -27,7 +27,7 @@ pub(crate) fn namespace(script: &str, env: &[(&str, &str)]) -> Output {
     let dir = TempDir::new();
     let script = format!("set -eu\nip link set lo up\ncd \"$DIR\"\n{script}");
     let mut command = Command::new("timeout");
-    command.args(["60", "unshare", "--net", "--mount", "--", "bash", "-c", &script]);
+    command.args(["150", "unshare", "--net", "--mount", "--", "bash", "-c", &script]);
     command.env("ADIEU", env!("CARGO_BIN_EXE_adieu")).env("DIR", &dir.0).envs(env.iter().copied());
     command.output().expect("coreutils' timeout and util-linux' unshare are here")
 }

@@ -42,7 +42,7 @@ impl Ack {
         self.duplicates = self.duplicates.saturating_add(1).min(DUPLICATES);
     }
 
-    /// A segment lay outside the window: at most two replies a second.
+    /// A bare segment lay outside the window: at most two replies a second.
     pub(crate) fn owe_out_of_window(&mut self, now: Instant) {
         self.owed |= self.may_reply(now, OUT_OF_WINDOW);
     }
@@ -79,7 +79,6 @@ impl Ack {
     pub(crate) fn take_duplicate(&mut self) -> bool {
         let one = self.duplicates > 0;
         self.duplicates -= u8::from(one);
-        self.owed &= !one;
         one
     }
 

@@ -59,7 +59,8 @@ impl Run {
             self.seen[n] += 1;
             let began = receipt.spent.began();
             let began_here = |c: &Connection| c.ends[n].began.contains(&began);
-            let open = |c: &Connection| began_here(c) && c.ends[n].receipt.is_none();
+            let active = receipt.spent.iter().next().is_some_and(|(state, _)| state == State::SynSent);
+            let open = |c: &Connection| began_here(c) && c.ends[n].receipt.is_none() && c.ends[n].opened == active;
             let found = self.connections.iter().rposition(open).or_else(|| self.after_failed_opening(side, began_here));
             let Some(connection) = found.map(|at| &mut self.connections[at]) else {
                 panic!("EN-1: a receipt of no connection at {side:?}: {receipt:#?}");

@@ -52,8 +52,7 @@ pub struct Connection {
     trouble: Trouble,
     ack: Ack,
     ended: Option<Ending>,
-    /// After the ending, a reset is still to be sent.
-    farewell: bool,
+    farewell: Farewell,
     close: Close,
     probe_due: bool,
     zero_linger: bool,
@@ -68,6 +67,16 @@ pub struct Now<'a> {
     pub time: Instant,
     /// The stack's configuration.
     pub config: &'a Config,
+}
+
+/// Resets that are still to be sent after the ending.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Farewell {
+    None,
+    /// One where the peer looks if it took nothing beyond its window; then, if there is such a thing, the last one.
+    Due,
+    /// One where the peer looks if it took all that was sent: a probe that was accepted, its answer lost (AB-6, L3).
+    Last,
 }
 
 /// What goes wrong and for how long.
@@ -187,7 +196,7 @@ impl Connection {
             trouble: Trouble::none(now.time),
             ack: Ack::new(now.time),
             ended: None,
-            farewell: false,
+            farewell: Farewell::None,
             close: Close::default(),
             probe_due: false,
             zero_linger: false,
@@ -552,7 +561,7 @@ impl Connection {
 
     /// Whether a reset is still to be sent.
     pub(crate) fn owes_reset(&self) -> bool {
-        self.farewell
+        self.farewell != Farewell::None
     }
 
     /// Bytes held in both directions.

@@ -321,7 +321,12 @@ fn ab_6_the_reset_lies_in_a_window_that_was_shrunk() {
         s.send(seg().seq(1).ack(1001).win(window));
         s.take();
         s.abort();
-        s.expect_only(seg().seq(at).ack(1).rst());
+        s.expect(seg().seq(at).ack(1).rst());
+        if at != 4001 {
+            // And one for a peer that took more than it had room for, a probe, say (L3).
+            s.expect(seg().seq(4001).ack(1).rst());
+        }
+        s.expect_nothing();
         s.finish();
     }
 }

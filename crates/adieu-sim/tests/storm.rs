@@ -11,6 +11,8 @@ mod draw;
 mod ends;
 #[path = "storm/found.rs"]
 mod found;
+#[path = "storm/found_resets.rs"]
+mod found_resets;
 #[path = "storm/oracle.rs"]
 mod oracle;
 #[path = "storm/run.rs"]

@@ -3,7 +3,7 @@
 use super::close::State;
 use super::ending::Ending;
 use super::recv::Position;
-use super::{Connection, Now};
+use super::{Connection, Farewell, Now};
 use crate::wire::Segment;
 
 impl Connection {
@@ -30,7 +30,7 @@ impl Connection {
         }
         // AB-3: with our FIN acknowledged in CLOSING or LAST-ACK the connection is over; no such state is ever visible.
         debug_assert!(!matches!(self.state(), State::TimeWait | State::Closed));
-        self.farewell = true;
+        self.farewell = Farewell::Due;
         self.end(now, why);
         self.check();
     }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Connection, Now};
+use super::{Connection, Farewell, Now};
 use crate::seq::{Offset, Seq};
 use crate::wire::Options;
 use crate::wire::tcp::{Control, Header};
@@ -29,8 +29,8 @@ impl Connection {
     /// The next segment, until there is none. Sending never changes the state's name, and always succeeds: what the
     /// device loses is a lost segment.
     pub fn poll_transmit(&mut self, now: Now<'_>) -> Option<Transmit> {
-        if core::mem::take(&mut self.farewell) {
-            return Some(self.reset());
+        if let Some(seq) = self.next_farewell() {
+            return Some(self.reset(seq));
         }
         if self.ended.is_some() {
             return None;
@@ -53,7 +53,7 @@ impl Connection {
     /// Whether [`poll_transmit`](Self::poll_transmit) is worth a call: something waits, if only for a window.
     pub(crate) fn has_more(&self) -> bool {
         let alive = self.ended.is_none() && (self.ack.is_owed() || self.probe_due || self.send.has_more());
-        alive || self.farewell
+        alive || self.farewell != Farewell::None
     }
 
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
@@ -83,9 +83,22 @@ impl Connection {
         Transmit { header, data: 0..0, segment_size: 0 }
     }
 
+    /// The number of the reset that is due. The one beyond the peer's window is nothing to a peer that did not take
+    /// what lies there; to one that did, the first is nothing.
+    fn next_farewell(&mut self) -> Option<Seq> {
+        let (inside, all) = (self.acceptable_seq(), self.send.next().on_wire(self.send.iss()));
+        let (seq, then) = match self.farewell {
+            Farewell::None => return None,
+            Farewell::Due if inside != all => (inside, Farewell::Last),
+            Farewell::Due | Farewell::Last => (all, Farewell::None),
+        };
+        self.farewell = then;
+        Some(seq)
+    }
+
     /// With an acknowledgment, which the RFC allows and stateful devices on the way like (AB-2); window 0 (RS-6).
-    fn reset(&mut self) -> Transmit {
-        let header = Header { control: Control::Rst, window: 0, ..self.header(self.acceptable_seq()) };
+    fn reset(&mut self, seq: Seq) -> Transmit {
+        let header = Header { control: Control::Rst, window: 0, ..self.header(seq) };
         Transmit { header, data: 0..0, segment_size: 0 }
     }
 

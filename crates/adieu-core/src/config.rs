@@ -32,8 +32,8 @@ pub struct Config {
     pub time_wait_budget: usize,
     /// How long a connection nobody can reach stays in FIN-WAIT-2 (TO-9). Default 60 s.
     pub fin_wait_2: Duration,
-    /// Retransmissions of an orphan's data or FIN before it is given up, at least 100 s in all (OR-2); probes of a closed
-    /// window before it is given up, at most about 100 s in all (ZW-5). Default 8.
+    /// Retransmissions of an orphan's data or FIN before it is given up, at least 100 s in all (OR-2); probes of a
+    /// closed window before it is given up, at most about 100 s in all (ZW-5). Default 8.
     pub orphan_retries: u8,
     /// Retransmissions of data or FIN before the connection is given up, R2 (RFC 9293 MUST-20). Default 15.
     pub retries: u8,

@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Connect(Connect),
 }
 
-/// Show and check ways a connection ends, on a network in memory.
+/// Show and check ways a connection ends, on a network in memory or with the Linux kernel as the other end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tour {
     /// Scenarios to show; all of them where none is named
@@ -30,10 +30,19 @@ pub(crate) struct Tour {
     /// List the scenarios and stop
     #[arg(long)]
     pub(crate) list: bool,
+    /// Who the other end is
+    #[arg(long, value_name = "WHO", default_value = "memory")]
+    pub(crate) peer: Peer,
+    /// What adieu is where Linux is the other end [default: client]
+    #[arg(long = "as", value_name = "ROLE")]
+    pub(crate) role: Option<Role>,
+    /// Over IPv6
+    #[arg(long)]
+    pub(crate) ipv6: bool,
     /// Draw with ASCII characters only
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// Stay in TIME-WAIT for this long: 30s to 240s, or 4min [default: 60s]
+    /// Stay in TIME-WAIT for this long: 30s to 240s, or 4min [default: 60s; with Linux 500ms]
     #[arg(long, value_name = "TIME", value_parser = time_wait)]
     pub(crate) time_wait: Option<Duration>,
     /// Colour the output
@@ -48,6 +57,22 @@ pub(crate) struct Tour {
     /// Write all packets to FILE (pcapng), with a comment at each change of state
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
+}
+
+/// The other end of a tour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Peer {
+    /// A second stack of ours, on a network in memory, in virtual time
+    Memory,
+    /// The kernel's TCP, over a TUN device in a network namespace of its own
+    Linux,
+}
+
+/// What adieu is, with Linux as the other end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Role {
+    Client,
+    Server,
 }
 
 /// When to use colour.

@@ -9,6 +9,8 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, soc
 use rustix::process::{getgid, getuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
+use adieu::device::Tun;
+
 use crate::failure::{Failure, notice};
 
 /// Where the command runs.
@@ -32,6 +34,27 @@ pub(crate) fn enter_if_needed(exec: bool) -> Result<Place, Failure> {
     enter().map_err(|(what, error)| forbidden(&format!("to {what} failed: {error}")))?;
     notice("no root: running in a network namespace of its own, which only the command of --exec sees");
     Ok(Place::Alone)
+}
+
+/// Leaves the network namespace the command was started in, with or without root. Must be called before any thread is
+/// started.
+///
+/// # Errors
+/// Where neither is permitted, or the TUN driver cannot be opened, which no namespace changes.
+pub(crate) fn leave_host() -> Result<(), Failure> {
+    Tun::check_driver()?;
+    if another_namespace().is_ok() {
+        return Ok(());
+    }
+    enter().map_err(|(what, error)| forbidden(&format!("to {what} failed: {error}")))
+}
+
+/// A fresh network namespace for this thread, of which this user is the administrator.
+pub(crate) fn another_namespace() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    // Whoever uses it may live without it, as long as he does not talk to his own address.
+    let _ = loopback_up();
+    Ok(())
 }
 
 /// The sentence for a system that does not let users make namespaces with all their rights.

@@ -1,18 +1,11 @@
 //! `adieu tour`: ways a connection ends, shown and checked.
 
-mod abrupt;
-mod alone;
 mod collapse;
-mod crossing;
-mod exit;
 mod export;
-mod lost;
-mod orderly;
-mod scenarios;
+#[cfg(target_os = "linux")]
+mod linux;
+mod memory;
 mod show;
-mod stage;
-mod time_wait;
-mod without_wait;
 
 use std::process::ExitCode;
 
@@ -20,25 +13,21 @@ use adieu_core::{Duration, Receipt};
 use adieu_sim::Device;
 use adieu_trace::{Style, Trace};
 
-use crate::args::Tour;
+use crate::args::{Peer, Role, Tour};
 use crate::failure::{Failure, NOT_GRACEFUL};
 use crate::output;
-use scenarios::SCENARIOS;
-
-/// One way a connection ends. The name is stable.
-pub(crate) struct Scenario {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) run: fn(&Options) -> Outcome,
-}
 
 /// How to play, and how to show it.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The stay in TIME-WAIT, 30 s to 240 s. Scenarios about other stays choose their own.
-    pub(crate) time_wait: Duration,
-    /// Left and right host's device.
+    /// The stay in TIME-WAIT, 30 s to 240 s, where one was asked for. Scenarios about other stays choose their own.
+    pub(crate) time_wait: Option<Duration>,
+    /// IPv6 instead of IPv4.
+    pub(crate) ipv6: bool,
+    /// Left and right host's device, on the network in memory.
     pub(crate) device: [Device; 2],
+    /// What adieu is, where Linux is the other end.
+    pub(crate) role: Role,
     /// Columns.
     pub(crate) width: usize,
     /// ASCII characters only.
@@ -49,9 +38,16 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let time_wait = Duration::from_secs(60);
-        Self { time_wait, device: [Device::Plain; 2], width: 100, ascii: false, style: Style::Plain }
+        let (device, role) = ([Device::Plain; 2], Role::Client);
+        Self { time_wait: None, ipv6: false, device, role, width: 100, ascii: false, style: Style::Plain }
     }
+}
+
+/// A scenario that was played.
+pub(crate) struct Played {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) outcome: Outcome,
 }
 
 /// What a scenario left behind.
@@ -62,6 +58,8 @@ pub(crate) struct Outcome {
     pub(crate) receipts: [Option<Receipt>; 2],
     /// Further connections.
     pub(crate) others: Vec<Pair>,
+    /// What else there is to say: what the other end's system counted.
+    pub(crate) remarks: Vec<String>,
     pub(crate) checks: Vec<Check>,
 }
 
@@ -78,19 +76,51 @@ pub(crate) struct Check {
 }
 
 pub(crate) fn run(tour: &Tour) -> Result<ExitCode, Failure> {
-    if tour.list {
-        anstream::print!("{}", list());
-        return Ok(ExitCode::SUCCESS);
-    }
     let options = Options {
-        time_wait: tour.time_wait.unwrap_or(Options::default().time_wait),
+        time_wait: tour.time_wait,
+        ipv6: tour.ipv6,
+        role: tour.role.unwrap_or(Role::Client),
         width: output::width(),
         ascii: tour.ascii,
         style: output::style(tour.color),
         ..Options::default()
     };
-    let played: Vec<(&Scenario, Outcome)> =
-        chosen(&tour.names)?.into_iter().map(|scenario| (scenario, (scenario.run)(&options))).collect();
+    if tour.role.is_some() && tour.peer == Peer::Memory {
+        return Err(Failure::usage("--as is for --peer linux: on the network in memory both ends are adieu"));
+    }
+    if tour.list {
+        let scenarios = match tour.peer {
+            Peer::Memory => memory::SCENARIOS.iter().map(|scenario| (scenario.name, scenario.title)).collect(),
+            #[cfg(target_os = "linux")]
+            Peer::Linux => linux::list(options.role),
+            #[cfg(not(target_os = "linux"))]
+            Peer::Linux => return Err(no_linux()),
+        };
+        anstream::print!("{}", list(&scenarios));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (names, mut played) = (&tour.names, Vec::new());
+    let done = |one: Played| {
+        if !tour.json {
+            anstream::println!("{}", show::page(&one, &options));
+        }
+        played.push(one);
+    };
+    match tour.peer {
+        Peer::Memory => {
+            let chosen = memory::choose(names)?;
+            export::check(tour)?;
+            memory::play(&chosen, &options, done);
+        }
+        #[cfg(target_os = "linux")]
+        Peer::Linux => {
+            let chosen = linux::choose(names, options.role)?;
+            export::check(tour)?;
+            linux::play(&chosen, &options, done)?;
+        }
+        #[cfg(not(target_os = "linux"))]
+        Peer::Linux => return Err(no_linux()),
+    }
     if let Some(dir) = &tour.svg {
         export::write_svgs(&played, dir)?;
     }
@@ -100,46 +130,45 @@ pub(crate) fn run(tour: &Tour) -> Result<ExitCode, Failure> {
     if tour.json {
         anstream::print!("{}", export::to_json(&played)?);
     } else {
-        print(&played, &options);
+        print_sum(&played);
     }
-    let held = played.iter().all(|(_, outcome)| outcome.checks.iter().all(|check| check.held));
+    let held = played.iter().all(|one| one.outcome.checks.iter().all(|check| check.held));
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
 }
 
-/// The pages of all that was played, and their sum.
-fn print(played: &export::Played, options: &Options) {
-    let (mut checks, mut failed) = (0, 0);
-    for (scenario, outcome) in played {
-        anstream::println!("{}", show::page(scenario, outcome, options));
-        checks += outcome.checks.len();
-        failed += outcome.checks.iter().filter(|check| !check.held).count();
-    }
-    if played.len() > 1 {
-        let scenarios = played.len();
-        match failed {
-            0 => anstream::println!("{scenarios} scenarios, {checks} checks, all held"),
-            _ => anstream::println!("{scenarios} scenarios, {checks} checks, {failed} FAILED"),
+#[cfg(not(target_os = "linux"))]
+fn no_linux() -> Failure {
+    Failure::usage("--peer linux needs Linux, as the other end and for its TUN device")
+}
+
+/// The sum of all that was played.
+fn print_sum(played: &[Played]) {
+    let checks = || played.iter().flat_map(|one| &one.outcome.checks);
+    let (scenarios, all) = (played.len(), checks().count());
+    if scenarios > 1 {
+        match checks().filter(|check| !check.held).count() {
+            0 => anstream::println!("{scenarios} scenarios, {all} checks, all held"),
+            failed => anstream::println!("{scenarios} scenarios, {all} checks, {failed} FAILED"),
         }
     }
 }
 
 /// Names and titles.
-fn list() -> String {
-    let longest = SCENARIOS.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    SCENARIOS.iter().map(|scenario| format!("{:<longest$}  {}\n", scenario.name, scenario.title)).collect()
+fn list(scenarios: &[(&str, &str)]) -> String {
+    let longest = scenarios.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    scenarios.iter().map(|(name, title)| format!("{name:<longest$}  {title}\n")).collect()
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
+/// The scenarios of these names, in that order; all where none is named.
+fn chosen<'a, S>(names: &[String], known: impl Iterator<Item = (&'a str, &'a S)>) -> Result<Vec<&'a S>, Failure> {
+    let known: Vec<(&str, &S)> = known.collect();
     if names.is_empty() {
-        return Ok(SCENARIOS.iter().collect());
+        return Ok(known.into_iter().map(|(_, scenario)| scenario).collect());
     }
     let find = |name: &String| {
-        let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        let unknown = || Failure::usage(format!("there is no scenario {name:?}; there are: {}", known.join(", ")));
-        SCENARIOS.iter().find(|scenario| scenario.name == name).ok_or_else(unknown)
+        let all = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let unknown = || Failure::usage(format!("there is no scenario {name:?}; there are: {}", all()));
+        known.iter().find(|(known, _)| known == name).map(|(_, scenario)| *scenario).ok_or_else(unknown)
     };
     names.iter().map(find).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,13 +4,15 @@
 //! nanosecond. Its last assertion is [`World::assert_nothing_left`]: no connection, no timer, no byte, no port.
 
 mod device;
+mod forged;
 mod host;
 mod rules;
 mod wire;
 mod world;
 
 pub use device::Device;
+pub use forged::Forged;
 pub use host::{Heard, Host};
 pub use rules::{Rule, Sight, Verdict};
 pub use wire::Wire;
-pub use world::{Forged, Setup, World};
+pub use world::{Setup, World};

@@ -43,7 +43,7 @@ impl Sight {
 /// Decides about packets, and remembers what it has seen.
 pub struct Rule {
     name: String,
-    decide: Box<dyn FnMut(&Sight) -> Verdict>,
+    decide: Box<dyn FnMut(&Sight) -> Verdict + Send>,
 }
 
 impl fmt::Debug for Rule {
@@ -54,7 +54,7 @@ impl fmt::Debug for Rule {
 
 impl Rule {
     /// A rule by a function.
-    pub fn new(name: impl Into<String>, decide: impl FnMut(&Sight) -> Verdict + 'static) -> Self {
+    pub fn new(name: impl Into<String>, decide: impl FnMut(&Sight) -> Verdict + Send + 'static) -> Self {
         Self { name: name.into(), decide: Box::new(decide) }
     }
 
@@ -63,7 +63,7 @@ impl Rule {
         name: impl Into<String>,
         times: usize,
         verdict: Verdict,
-        meant: impl Fn(&Sight) -> bool + 'static,
+        meant: impl Fn(&Sight) -> bool + Send + 'static,
     ) -> Self {
         let mut left = times;
         Self::new(name, move |sight| {
@@ -75,7 +75,8 @@ impl Rule {
         })
     }
 
-    pub(crate) fn decide(&mut self, sight: &Sight) -> Verdict {
+    /// What this rule says of a packet.
+    pub fn decide(&mut self, sight: &Sight) -> Verdict {
         (self.decide)(sight)
     }
 }

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use adieu_core::wire::ip::{self, Datagram, TCP};
-use adieu_core::wire::tcp::{CHECKSUM_AT, Control, Header};
-use adieu_core::wire::{Flags, Options, Packet, Segment, checksum};
+use adieu_core::wire::ip::Datagram;
+use adieu_core::wire::{Flags, Packet, Segment, checksum};
 use adieu_core::{Config, ConnectError, Duration, Flow, HandleId, Instant, Leftover, Secrets, Seq, Stack, State};
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::device::{Port, Sent};
-use crate::{Device, Heard, Host, Rule, Sight, Verdict, Wire};
+use crate::{Device, Forged, Heard, Host, Rule, Sight, Verdict, Wire};
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -29,20 +28,6 @@ pub struct Setup {
     pub ipv6: bool,
     /// Left and right host's device.
     pub device: [Device; 2],
-}
-
-/// A segment that none of the hosts has sent. Numbers count as in the trace: from the initial number of the side whose
-/// segment it seems to be, and of the other side.
-#[derive(Clone, Copy, Debug)]
-pub struct Forged<'a> {
-    /// Control bits.
-    pub flags: Flags,
-    /// Sequence number, relative.
-    pub seq: u32,
-    /// Acknowledgment number, relative.
-    pub ack: u32,
-    /// The data.
-    pub data: &'a [u8],
 }
 
 impl Setup {
@@ -357,20 +342,12 @@ impl World {
     pub fn forge(&mut self, to: Side, forged: Forged<'_>) {
         let from = to.other();
         let start = |side: Side| self.initial[side as usize].expect("both ends have sent their SYN");
-        let header = Header {
-            seq: start(from) + forged.seq,
-            ack: Some(start(to) + forged.ack),
-            control: Control::None,
-            push: false,
-            window: 65_535,
-            options: Options::default(),
-        };
         let flow = self.followed.expect("there is a connection");
         let (source, destination) = match from {
             Side::Left => (flow.local(), flow.remote()),
             Side::Right => (flow.remote(), flow.local()),
         };
-        let bytes = packet(source, destination, &header, forged.flags, forged.data);
+        let bytes = forged.packet([source, destination], [start(from), start(to)]);
         let (now, numbers) = (self.now, self.numbers);
         self.record(from, &bytes, Some(now));
         // What was forged is nothing that was sent.
@@ -456,20 +433,4 @@ impl World {
             assert_eq!(self.leftover(side), Leftover::default(), "{side:?} at {:?}", self.now);
         }
     }
-}
-
-/// A packet with whole checksums and any flags.
-fn packet(source: SocketAddr, destination: SocketAddr, header: &Header, flags: Flags, data: &[u8]) -> Vec<u8> {
-    let ip = ip::header_len(source.ip());
-    let tcp = header.size();
-    let mut bytes = vec![0; ip + tcp];
-    ip::emit(source.ip(), destination.ip(), TCP, 64, tcp + data.len(), &mut bytes);
-    header.emit(source.port(), destination.port(), &mut bytes[ip..]);
-    bytes[ip + 13] = flags.bits();
-    bytes.extend_from_slice(data);
-    let mut sum = ip::pseudo_header(source.ip(), destination.ip(), TCP, bytes.len() - ip, checksum::sum);
-    sum.bytes(&bytes[ip..]);
-    let at = ip + CHECKSUM_AT;
-    bytes[at..at + 2].copy_from_slice(&sum.finish().to_be_bytes());
-    bytes
 }

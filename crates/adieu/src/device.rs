@@ -1,12 +1,15 @@
 //! Devices: where packets enter and leave a stack.
 
+mod impaired;
 mod memory;
 #[cfg(target_os = "linux")]
 mod tun;
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 
+pub use impaired::{Fate, Impaired, Impairment, Injector};
 pub use memory::{Memory, memory_pair};
 #[cfg(target_os = "linux")]
 pub use tun::{NotAHost, Subnet, Tun, TunConfig, TunError, neighbour};
@@ -20,6 +23,8 @@ pub enum Device {
     Tun(Tun),
     /// One end of a [`memory_pair`].
     Memory(Memory),
+    /// Another device, behind a bad wire.
+    Impaired(Impaired),
 }
 
 #[cfg(target_os = "linux")]
@@ -35,6 +40,12 @@ impl From<Memory> for Device {
     }
 }
 
+impl From<Impaired> for Device {
+    fn from(impaired: Impaired) -> Self {
+        Self::Impaired(impaired)
+    }
+}
+
 impl Device {
     /// The largest packet it carries, in bytes.
     pub fn mtu(&self) -> u16 {
@@ -42,6 +53,7 @@ impl Device {
             #[cfg(target_os = "linux")]
             Self::Tun(tun) => tun.mtu(),
             Self::Memory(memory) => memory.mtu(),
+            Self::Impaired(impaired) => impaired.mtu(),
         }
     }
 
@@ -51,6 +63,7 @@ impl Device {
             #[cfg(target_os = "linux")]
             Self::Tun(tun) => tun.try_recv(buffer),
             Self::Memory(memory) => memory.try_recv(buffer),
+            Self::Impaired(impaired) => impaired.try_recv(buffer),
         }
     }
 
@@ -60,6 +73,7 @@ impl Device {
             #[cfg(target_os = "linux")]
             Self::Tun(tun) => tun.try_send(pieces),
             Self::Memory(memory) => memory.try_send(pieces),
+            Self::Impaired(impaired) => impaired.try_send(pieces),
         }
     }
 
@@ -68,7 +82,18 @@ impl Device {
             #[cfg(target_os = "linux")]
             Self::Tun(tun) => tun.readable().await,
             Self::Memory(memory) => memory.readable().await,
+            Self::Impaired(impaired) => impaired.readable().await,
         }
+    }
+
+    /// [`readable`](Self::readable) for a device within a device.
+    fn readable_boxed(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(self.readable())
+    }
+
+    /// [`writable`](Self::writable) for a device within a device.
+    fn writable_boxed(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(self.writable())
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
@@ -76,6 +101,7 @@ impl Device {
             #[cfg(target_os = "linux")]
             Self::Tun(tun) => tun.writable().await,
             Self::Memory(memory) => memory.writable().await,
+            Self::Impaired(impaired) => impaired.writable().await,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use adieu_core::wire::checksum;
-use adieu_core::{Config, Flow, Instant, Leftover, ListenerId, Outgoing, Receipt, Secrets, Stack, Stats};
+use adieu_core::{Config, Flow, Instant, Leftover, ListenerId, Outgoing, Receipt, Secrets, Stack, State, Stats};
 use tokio::sync::Notify;
 
 use crate::device::Device;
@@ -76,6 +76,17 @@ impl Net {
     /// Counts so far.
     pub fn stats(&self) -> Stats {
         self.shared.lock().stack.stats()
+    }
+
+    /// The net's clock: the time since it was started.
+    pub fn now(&self) -> Instant {
+        self.shared.now()
+    }
+
+    /// The state of a connection by its addresses, whoever holds it: TIME-WAIT while that lasts, CLOSED where there is
+    /// none.
+    pub fn state(&self, flow: &Flow) -> State {
+        self.shared.lock().stack.flow_state(flow)
     }
 
     /// What is held now: connections, records in TIME-WAIT, bytes in queues.

@@ -36,10 +36,23 @@ impl TcpStream {
     /// # Errors
     /// `ConnectionRefused`, `TimedOut` (after about three minutes), or what keeps it from being tried.
     pub async fn connect(net: &Net, remote: SocketAddr) -> io::Result<Self> {
+        Self::open(net, None, remote).await
+    }
+
+    /// Connects from an address and port of one's own choice; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect); `AddrInUse` where a connection, or its record in TIME-WAIT, has both ends'
+    /// addresses; `AddrNotAvailable` where the address is none of the net's.
+    pub async fn connect_from(net: &Net, local: SocketAddr, remote: SocketAddr) -> io::Result<Self> {
+        Self::open(net, Some(local), remote).await
+    }
+
+    async fn open(net: &Net, local: Option<SocketAddr>, remote: SocketAddr) -> io::Result<Self> {
         let shared = net.shared.clone();
         let (handle, flow) = shared.step(|shard, now| {
             shard.check()?;
-            let handle = shard.stack.connect(now, None, remote).map_err(error::connect)?;
+            let handle = shard.stack.connect(now, local, remote).map_err(error::connect)?;
             let flow = shard.stack.flow(handle).unwrap_or(Flow::new(remote, remote));
             Ok::<_, io::Error>((handle, flow))
         })?;

@@ -8,11 +8,9 @@ use adieu_trace::{Run, json, pcapng, svg};
 use serde::Serialize;
 
 use super::collapse::collapse;
-use super::{Check, Outcome, Scenario};
+use super::{Check, Played};
+use crate::args::Tour;
 use crate::failure::Failure;
-
-/// What has been played: scenarios with their outcomes.
-pub(super) type Played = [(&'static Scenario, Outcome)];
 
 /// All scenarios in one document. The version is that of the format (docs/trace-json.md).
 #[derive(Serialize)]
@@ -27,6 +25,7 @@ struct Entry<'a> {
     title: &'a str,
     held: bool,
     checks: Vec<Claim<'a>>,
+    remarks: &'a [String],
     trace: json::Document,
 }
 
@@ -43,14 +42,15 @@ impl<'a> Claim<'a> {
 }
 
 /// The outcomes as JSON.
-pub(super) fn to_json(played: &Played) -> Result<String, Failure> {
-    let scenarios = played.iter().map(|(scenario, outcome)| {
+pub(super) fn to_json(played: &[Played]) -> Result<String, Failure> {
+    let scenarios = played.iter().map(|Played { name, title, outcome }| {
         let receipts = outcome.receipts.each_ref().map(Option::as_ref);
         Entry {
-            name: scenario.name,
-            title: scenario.title,
+            name,
+            title,
             held: outcome.checks.iter().all(|check| check.held),
             checks: outcome.checks.iter().map(Claim::of).collect(),
+            remarks: &outcome.remarks,
             trace: json(&outcome.trace, receipts),
         }
     });
@@ -58,23 +58,32 @@ pub(super) fn to_json(played: &Played) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
+/// Refuses what cannot be written before anything is played.
+pub(super) fn check(tour: &Tour) -> Result<(), Failure> {
+    if let Some(dir) = &tour.svg {
+        fs::create_dir_all(dir).map_err(|error| cannot("make the directory", dir, &error))?;
+    }
+    if let Some(file) = &tour.pcap {
+        let opened = fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.map_err(|error| cannot("write", file, &error))?;
+    }
+    Ok(())
+}
+
 /// One picture for each scenario, named after it.
-pub(super) fn write_svgs(played: &Played, dir: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(|error| cannot("make the directory", dir, &error))?;
-    for (scenario, outcome) in played {
-        let file = dir.join(format!("{}.svg", scenario.name));
-        let picture = svg(&collapse(&outcome.trace), scenario.title);
+pub(super) fn write_svgs(played: &[Played], dir: &Path) -> Result<(), Failure> {
+    for Played { name, title, outcome } in played {
+        let file = dir.join(format!("{name}.svg"));
+        let picture = svg(&collapse(&outcome.trace), title);
         fs::write(&file, picture).map_err(|error| cannot("write", &file, &error))?;
     }
     Ok(())
 }
 
 /// One capture of all scenarios, with a comment at each change of state.
-pub(super) fn write_pcapng(played: &Played, file: &Path) -> Result<(), Failure> {
-    let runs: Vec<Run<'_>> = played
-        .iter()
-        .map(|(scenario, outcome)| Run { name: scenario.name, title: scenario.title, trace: &outcome.trace })
-        .collect();
+pub(super) fn write_pcapng(played: &[Played], file: &Path) -> Result<(), Failure> {
+    let runs: Vec<Run<'_>> =
+        played.iter().map(|Played { name, title, outcome }| Run { name, title, trace: &outcome.trace }).collect();
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let bytes = pcapng(&runs, u64::try_from(origin).unwrap_or(0));
     fs::write(file, bytes).map_err(|error| cannot("write", file, &error))

@@ -6,13 +6,13 @@ use adieu_core::Receipt;
 use adieu_trace::{Ladder, receipt_block, receipts_side_by_side};
 
 use super::collapse::collapse;
-use super::{Options, Outcome, Scenario};
+use super::{Options, Played};
 
 /// The page of one scenario: title, ladder, receipts, checks.
-pub(super) fn page(scenario: &Scenario, outcome: &Outcome, options: &Options) -> String {
+pub(super) fn page(Played { name, title, outcome }: &Played, options: &Options) -> String {
     let Options { width, ascii, style, .. } = *options;
     let mut page = String::new();
-    hang(&mut page, "", &format!("{}: {}", scenario.name, scenario.title), width);
+    hang(&mut page, "", &format!("{name}: {title}"), width);
     page.push('\n');
     page.push_str(&Ladder { width, ascii, style }.draw(&collapse(&outcome.trace)));
     page.push('\n');
@@ -35,6 +35,12 @@ pub(super) fn page(scenario: &Scenario, outcome: &Outcome, options: &Options) ->
         }
     }
     if !outcome.others.is_empty() {
+        page.push('\n');
+    }
+    for remark in &outcome.remarks {
+        hang(&mut page, "", remark, width);
+    }
+    if !outcome.remarks.is_empty() {
         page.push('\n');
     }
     let (yes, no) = if ascii { ("ok   ", "FAIL ") } else { ("✓ ", "✗ ") };

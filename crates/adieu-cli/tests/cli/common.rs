@@ -8,27 +8,17 @@ pub(crate) fn adieu(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_adieu")).args(args).env_remove("NO_COLOR").output().expect("the command starts")
 }
 
-/// Whether a TUN can be made in a namespace of our own. Where it cannot, says so, unless `ADIEU_REQUIRE_TUN=1`
-/// demands it.
-pub(crate) fn tun_is_here() -> bool {
-    let made = namespace("ip link set lo up && test -c /dev/net/tun && ip tuntap add dev probe0 mode tun", &[]);
-    let here = made.status.success();
-    if !here {
-        let why = String::from_utf8_lossy(&made.stderr);
-        assert!(std::env::var_os("ADIEU_REQUIRE_TUN").is_none(), "a TUN is required here, and cannot be made: {why}");
-        eprintln!("skipped: no /dev/net/tun");
-    }
-    here
-}
-
 /// Runs a shell script in a network and mount namespace of its own, which goes away with it; `$ADIEU` is the command,
 /// `$DIR` an empty directory. Bounded in time.
-pub(crate) fn namespace(script: &str, env: &[(&str, &str)]) -> Output {
+pub(crate) fn namespace(script: &str, env: &[(&str, String)]) -> Output {
     let dir = TempDir::new();
     let script = format!("set -eu\nip link set lo up\ncd \"$DIR\"\n{script}");
-    let mut command = Command::new("timeout");
-    command.args(["150", "unshare", "--net", "--mount", "--", "bash", "-c", &script]);
-    command.env("ADIEU", env!("CARGO_BIN_EXE_adieu")).env("DIR", &dir.0).envs(env.iter().copied());
+    let mut command = Command::new("unshare");
+    // What a failing script leaves running would keep our end of its output open for ever: the first process of its
+    // namespace, `timeout`, takes all the others with it.
+    command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+    command.args(["timeout", "--kill-after=5", "150", "bash", "-c", &script]);
+    command.env("ADIEU", env!("CARGO_BIN_EXE_adieu")).env("DIR", &dir.0).envs(env.iter().cloned());
     command.output().expect("coreutils' timeout and util-linux' unshare are here")
 }
 

@@ -1,8 +1,25 @@
 //! `adieu tour`.
 
 use crate::common::{TempDir, adieu, texts};
+use crate::harness::register;
 
-#[test]
+register! {
+    the_four_way_goodbye_is_drawn_and_every_check_holds();
+    the_readme_shows_it_as_printed();
+    ascii_is_ascii();
+    all_scenarios_are_listed_and_shown();
+    the_names_are_stable();
+    all_together_pass_and_are_counted();
+    scenarios_are_shown_in_the_order_they_are_named();
+    an_unknown_scenario_is_named_with_those_there_are();
+    one_json_document_with_a_version_holds_all_scenarios();
+    pictures_and_captures_are_written();
+    colour_and_time_wait_are_as_asked();
+    what_cannot_be_done_is_said_with_exit_code_2();
+    ipv6_is_another_address_and_the_same_tour();
+    a_terminal_of_20_columns_is_wide_enough();
+}
+
 fn the_four_way_goodbye_is_drawn_and_every_check_holds() {
     let output = adieu(&["tour", "four-way"]);
     let (out, err) = texts(&output);
@@ -17,7 +34,6 @@ fn the_four_way_goodbye_is_drawn_and_every_check_holds() {
     assert!(!out.contains('\u{1b}'), "plain when piped");
 }
 
-#[test]
 fn the_readme_shows_it_as_printed() {
     let (out, _) = texts(&adieu(&["tour", "four-way"]));
     let readme = include_str!("../../../../README.md");
@@ -26,13 +42,11 @@ fn the_readme_shows_it_as_printed() {
     assert!(readme.contains(&ladder.join("\n")), "README.md does not show this ladder:\n{}", ladder.join("\n"));
 }
 
-#[test]
 fn ascii_is_ascii() {
     let (out, _) = texts(&adieu(&["tour", "--ascii"]));
     assert!(out.is_ascii(), "{out}");
 }
 
-#[test]
 fn all_scenarios_are_listed_and_shown() {
     let (list, _) = texts(&adieu(&["tour", "--list"]));
     let (all, _) = texts(&adieu(&["tour"]));
@@ -44,7 +58,6 @@ fn all_scenarios_are_listed_and_shown() {
 }
 
 /// Names are what scripts and links use: they stay.
-#[test]
 fn the_names_are_stable() {
     let (list, err) = texts(&adieu(&["tour", "--list"]));
     let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -58,7 +71,6 @@ fn the_names_are_stable() {
     assert!(err.is_empty() && list.lines().all(|line| line.len() > 30), "{list}");
 }
 
-#[test]
 fn all_together_pass_and_are_counted() {
     let output = adieu(&["tour"]);
     let (out, err) = texts(&output);
@@ -68,14 +80,12 @@ fn all_together_pass_and_are_counted() {
     assert!(out.lines().all(|line| line.chars().count() <= 100), "wider than 100 columns");
 }
 
-#[test]
 fn scenarios_are_shown_in_the_order_they_are_named() {
     let (out, _) = texts(&adieu(&["tour", "refused", "abort"]));
     assert!(out.starts_with("refused: ") && out.contains("\nabort: "), "{out}");
     assert!(!out.contains("four-way"), "{out}");
 }
 
-#[test]
 fn an_unknown_scenario_is_named_with_those_there_are() {
     let output = adieu(&["tour", "nosuch"]);
     let (out, err) = texts(&output);
@@ -83,7 +93,6 @@ fn an_unknown_scenario_is_named_with_those_there_are() {
     assert!(err.contains("\"nosuch\"") && err.contains("four-way"), "{err}");
 }
 
-#[test]
 fn one_json_document_with_a_version_holds_all_scenarios() {
     let (out, _) = texts(&adieu(&["tour", "four-way", "abort", "--json"]));
     let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
@@ -98,7 +107,6 @@ fn one_json_document_with_a_version_holds_all_scenarios() {
     assert_eq!(scenarios[0]["trace"]["receipts"][0]["ending"], "graceful-local-first");
 }
 
-#[test]
 fn pictures_and_captures_are_written() {
     let dir = TempDir::new();
     let (pictures, capture) = (dir.0.join("pictures"), dir.0.join("run.pcapng"));
@@ -113,7 +121,6 @@ fn pictures_and_captures_are_written() {
     assert_eq!(capture[..4], [0x0a, 0x0d, 0x0d, 0x0a], "a pcapng section header");
 }
 
-#[test]
 fn colour_and_time_wait_are_as_asked() {
     let (always, _) = texts(&adieu(&["tour", "four-way", "--color", "always"]));
     let (never, _) = texts(&adieu(&["tour", "four-way", "--color", "never"]));
@@ -123,7 +130,6 @@ fn colour_and_time_wait_are_as_asked() {
     assert!(output.status.success() && out.contains("TIME-WAIT lasted 120 s"), "{out}");
 }
 
-#[test]
 fn what_cannot_be_done_is_said_with_exit_code_2() {
     for (args, word) in [
         (["--time-wait", "5s"], "30s to 240s"),
@@ -137,4 +143,33 @@ fn what_cannot_be_done_is_said_with_exit_code_2() {
         assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{args:?}");
         assert!(err.contains(word), "{args:?}: {err}");
     }
+}
+
+fn ipv6_is_another_address_and_the_same_tour() {
+    let output = adieu(&["tour", "--ipv6"]);
+    let (out, err) = texts(&output);
+    assert!(output.status.success() && err.is_empty(), "{err}");
+    assert!(out.contains("[fd00::2]:80") && !out.contains("10.0.0.2"), "{out}");
+    assert!(out.ends_with(" checks, all held\n"), "{out}");
+}
+
+fn a_terminal_of_20_columns_is_wide_enough() {
+    let terminal = r#"
+import fcntl, os, pty, struct, sys, termios
+main, terminal = pty.openpty()
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+if os.fork() == 0:
+    os.dup2(terminal, 1); os.close(main)
+    os.execv(sys.argv[1], sys.argv[1:])
+os.close(terminal)
+try:
+    while part := os.read(main, 65536): sys.stdout.buffer.write(part)
+except OSError: pass # the other end is closed
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"#;
+    let command = ["-c", terminal, env!("CARGO_BIN_EXE_adieu"), "tour", "four-way", "--color", "never"];
+    let output = std::process::Command::new("python3").args(command).output().expect("python3 is here");
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    assert!(out.contains("TIME-W") && out.lines().all(|line| line.trim_end().chars().count() <= 20), "{out}");
 }

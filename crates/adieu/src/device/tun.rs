@@ -103,6 +103,12 @@ impl Tun {
         Ok(Self { fd, name, mtu: config.mtu })
     }
 
+    /// Whether a TUN device could be made here, as far as its driver is concerned; the right to make interfaces in this
+    /// network namespace is another matter.
+    pub fn check_driver() -> Result<(), TunError> {
+        check_driver()
+    }
+
     /// The name of the interface.
     pub fn name(&self) -> &str {
         &self.name

@@ -7,7 +7,7 @@ use adieu_trace::Side::{Left, Right};
 
 use super::orderly::BY_US;
 use super::stage::{EVER, Stage};
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 /// What the server takes before its window is closed.
 const WINDOW: u32 = 4_096;

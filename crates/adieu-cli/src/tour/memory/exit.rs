@@ -6,7 +6,7 @@ use adieu_trace::Side::{Left, Right};
 
 use super::orderly::BY_US;
 use super::stage::{SOON, Stage, pattern};
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 /// Written in the last moment on one of the connections.
 const LAST: usize = 100_000;

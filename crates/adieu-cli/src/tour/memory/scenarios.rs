@@ -3,7 +3,7 @@
 use super::{Scenario, abrupt, alone, crossing, exit, lost, orderly, time_wait, without_wait};
 
 /// All of them, in the order of the tour.
-pub(super) const SCENARIOS: &[Scenario] = &[
+pub(in crate::tour) const SCENARIOS: &[Scenario] = &[
     // One end closes, then the other.
     Scenario {
         name: "four-way",

@@ -5,7 +5,7 @@ use adieu_core::{HandleId, State};
 use adieu_trace::Side::{self, Left, Right};
 
 use super::stage::{EVER, Stage};
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 pub(super) fn simultaneous(options: &Options) -> Outcome {
     let mut stage = Stage::new(options);

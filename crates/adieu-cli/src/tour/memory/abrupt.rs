@@ -7,7 +7,7 @@ use adieu_trace::Side::{self, Left, Right};
 
 use super::orderly::BY_US;
 use super::stage::Stage;
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 /// Whether two reads in a row fail: an error never turns into an end of the stream.
 fn stays_an_error(world: &mut World, side: Side, handle: HandleId) -> bool {

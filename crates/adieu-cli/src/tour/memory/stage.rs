@@ -5,8 +5,8 @@ use adieu_sim::{Heard, Setup, World};
 use adieu_trace::Side::{self, Left, Right};
 use adieu_trace::{SegmentSeen, What, human};
 
-use super::show::grouped;
-use super::{Check, Options, Outcome, Pair};
+use crate::tour::show::grouped;
+use crate::tour::{Check, Options, Outcome, Pair};
 
 /// Long enough for anything but TIME-WAIT and patience.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -32,9 +32,9 @@ impl Stage {
 
     pub(super) fn with(options: &Options, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new(1);
-        setup.device = options.device;
+        (setup.device, setup.ipv6) = (options.device, options.ipv6);
         for config in &mut setup.config {
-            config.time_wait = options.time_wait;
+            config.time_wait = options.time_wait.unwrap_or(config.time_wait);
         }
         change(&mut setup);
         let time_wait = setup.config[0].time_wait;
@@ -303,7 +303,13 @@ impl Stage {
     }
 
     pub(super) fn outcome(self, receipts: [Option<Receipt>; 2]) -> Outcome {
-        Outcome { trace: self.world.trace().clone(), receipts, others: self.others, checks: self.checks }
+        Outcome {
+            trace: self.world.trace().clone(),
+            receipts,
+            others: self.others,
+            remarks: Vec::new(),
+            checks: self.checks,
+        }
     }
 }
 

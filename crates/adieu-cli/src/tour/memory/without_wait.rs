@@ -7,9 +7,9 @@ use adieu_trace::Side::{Left, Right};
 use adieu_trace::{Event, What};
 
 use super::orderly::BY_US;
-use super::show::grouped;
 use super::stage::{DELAY, SOON, Stage};
-use super::{Options, Outcome};
+use crate::tour::show::grouped;
+use crate::tour::{Options, Outcome};
 
 /// Less than the first congestion window: a block is under way at once.
 const BLOCK: usize = 14_000;
@@ -66,9 +66,10 @@ pub(super) fn no_time_wait(options: &Options) -> Outcome {
     let got = read_all(&mut stage, server, NEW.len());
     let wrong = got.iter().filter(|byte| **byte != b'n').count();
     stage.world.note(Right, format!("read {} bytes, {} of them not \"n\"", grouped(got.len()), grouped(wrong)));
+    let segment = if options.ipv6 { 1_440 } else { 1_460 };
     stage.check(
-        "CORRUPTED: 1,460 of the 4,380 bytes that the server reads are of the old connection",
-        (got.len(), wrong) == (4_380, 1_460),
+        format!("CORRUPTED: {} of the 4,380 bytes that the server reads are of the old connection", grouped(segment)),
+        (got.len(), wrong) == (4_380, segment),
     );
     stage.pause();
     let second = [client, server];

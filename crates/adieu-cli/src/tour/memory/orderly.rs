@@ -6,7 +6,7 @@ use adieu_sim::Heard;
 use adieu_trace::Side::{Left, Right};
 
 use super::stage::Stage;
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 pub(super) const BY_US: [&str; 2] = ["graceful-local-first", "graceful-peer-first"];
 pub(super) const BY_PEER: [&str; 2] = ["graceful-peer-first", "graceful-local-first"];

@@ -7,7 +7,7 @@ use adieu_trace::Side::{self, Left, Right};
 
 use super::orderly::{BY_PEER, BY_US};
 use super::stage::{EVER, Stage};
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 impl Stage {
     /// A connection from the client's own port, or why not.
@@ -61,7 +61,7 @@ pub(super) fn time_wait(options: &Options) -> Outcome {
     let mut checks = Vec::new();
     let mut shown = None;
     for secs in [30, 60, 120] {
-        let mut outcome = one_wait(&Options { time_wait: Duration::from_secs(secs), ..options.clone() });
+        let mut outcome = one_wait(&Options { time_wait: Some(Duration::from_secs(secs)), ..options.clone() });
         checks.append(&mut outcome.checks);
         if secs == 30 {
             shown = Some(outcome);

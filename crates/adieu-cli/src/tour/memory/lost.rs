@@ -7,7 +7,7 @@ use adieu_trace::Side::{Left, Right};
 
 use super::orderly::BY_US;
 use super::stage::Stage;
-use super::{Options, Outcome};
+use crate::tour::{Options, Outcome};
 
 pub(super) fn lost_fin(options: &Options) -> Outcome {
     let mut stage = Stage::new(options);
@@ -77,8 +77,8 @@ pub(super) fn lost_last_ack(options: &Options) -> Outcome {
     stage.check("the client answers it from TIME-WAIT, and the server is done", answers >= 2 && waits);
     stage.both_graceful(handles, BY_US);
     let outcome = stage.finish_after_wait(Left, handles);
-    let claim = |check: super::Check| match check.claim.starts_with("TIME-WAIT lasted") {
-        true => super::Check { claim: format!("{}, counted from that repeated FIN", check.claim), ..check },
+    let claim = |check: crate::tour::Check| match check.claim.starts_with("TIME-WAIT lasted") {
+        true => crate::tour::Check { claim: format!("{}, counted from that repeated FIN", check.claim), ..check },
         false => check,
     };
     Outcome { checks: outcome.checks.into_iter().map(claim).collect(), ..outcome }

@@ -4,14 +4,17 @@
 //! the kernel's end is in, the kernel says itself (`diag`).
 
 mod abrupt;
+mod acts;
 mod alone;
 mod diag;
 mod ends;
 mod exit;
 mod lost;
 mod orderly;
+mod outcome;
 mod place;
 mod scenarios;
+mod setup;
 mod stage;
 mod time_wait;
 mod watch;
@@ -24,7 +27,8 @@ use crate::args::Role;
 use crate::failure::{Failure, notice};
 use place::Place;
 use scenarios::{NOT_WITH_LINUX, SCENARIOS, Scenario};
-use stage::{CLIENT, SERVER, Setup, Stage};
+use setup::Setup;
+use stage::{CLIENT, SERVER, Stage};
 
 /// A scenario that takes longer has got stuck.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -7,7 +7,8 @@ use adieu_core::wire::Flags;
 use adieu_sim::{Rule, Verdict};
 use adieu_trace::Side;
 
-use super::stage::{CLIENT, SERVER, Setup, Stage};
+use super::setup::Setup;
+use super::stage::{CLIENT, SERVER, Stage};
 
 /// How often the FIN, or data, is sent again.
 const AGAIN: usize = 3;

@@ -1,4 +1,4 @@
-//! A network namespace for each scenario: the kernel's timers in it are ours to shorten, and its counters begin at zero.
+//! A network namespace for each scenario: the kernel's timers in it are ours to shorten, its counters begin at zero.
 
 use std::fs;
 

@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use super::stage::{Setup, Stage};
+use super::setup::Setup;
+use super::stage::Stage;
 use super::{abrupt, alone, exit, lost, orderly, time_wait};
 use crate::args::Role::{self, Client, Server};
 

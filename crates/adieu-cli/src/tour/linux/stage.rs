@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use adieu::device::{Impaired, Injector, Tun, TunConfig, neighbour};
-use adieu::{Config, Direction, Flow, Leftover, Net, Receipt, State};
+use adieu::{Config, Flow, Net, Receipt, State};
 use adieu_core::wire::Flags;
-use adieu_sim::{Forged, Rule};
+use adieu_sim::Rule;
 use adieu_trace::Side::{self, Left, Right};
-use adieu_trace::{Trace, human};
+use adieu_trace::Trace;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::diag::Diag;
 use super::ends::End;
 use super::place::Place;
+use super::setup::{Setup, Unusual};
 use super::watch::Watch;
 use crate::failure::Failure;
-use crate::tour::show::grouped;
-use crate::tour::{Check, Outcome, Pair};
+use crate::tour::Check;
 
 /// The left end is the client, the right end the server.
 pub(super) const CLIENT: Side = Left;
@@ -27,101 +27,33 @@ pub(super) const SERVER: Side = Right;
 /// Where the server listens.
 pub(super) const PORT: u16 = 80;
 /// Longer than anything takes that is not meant to take longer.
-const SOON: Duration = Duration::from_secs(8);
+pub(super) const SOON: Duration = Duration::from_secs(8);
 /// How often it is looked whether something has happened.
 const OFTEN: Duration = Duration::from_millis(1);
 /// Long enough for what is on the way to arrive, so that the ladder shows one thing at a time.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Our TIME-WAIT where nobody asked for another.
-const SHORT_WAIT: Duration = Duration::from_millis(500);
-
-/// What a scenario begins with.
-pub(super) struct Setup {
-    /// Which end is adieu.
-    pub(super) adieu: Side,
-    pub(super) ipv6: bool,
-    config: Config,
-    parameters: Vec<(&'static str, u32)>,
-    /// What differs from the defaults.
-    unusual: Vec<Unusual>,
-    /// The kernel's receive buffer, in bytes.
-    receive_buffer: Option<u32>,
-}
-
-/// A setting that is not the default, so that the tour is short.
-struct Unusual {
-    side: Side,
-    /// What it is called at that end.
-    name: &'static str,
-    value: String,
-    default: &'static str,
-}
-
-impl Setup {
-    pub(super) fn new(adieu: Side, ipv6: bool, time_wait: Option<Duration>) -> Self {
-        let config = Config { time_wait: time_wait.unwrap_or(Config::default().time_wait), ..Config::default() };
-        let mut setup = Self { adieu, ipv6, config, parameters: Vec::new(), unusual: Vec::new(), receive_buffer: None };
-        if time_wait.is_none() {
-            let short = |config: &mut Config| {
-                (config.time_wait, config.unsafe_short_time_wait) = (SHORT_WAIT, true);
-            };
-            setup.ours(short, "time_wait", human(SHORT_WAIT), "60 s");
-        }
-        setup
-    }
-
-    /// Sets a parameter of the kernel's TCP in its namespace; the ladder says so.
-    pub(super) fn kernel(&mut self, name: &'static str, value: u32, unit: &str, default: &'static str) {
-        self.parameters.push((name, value));
-        let value = format!("{value}{unit}");
-        self.unusual.push(Unusual { side: self.adieu.other(), name, value, default });
-    }
-
-    /// Changes our configuration; the ladder says so.
-    pub(super) fn ours(
-        &mut self,
-        change: impl FnOnce(&mut Config),
-        name: &'static str,
-        value: impl ToString,
-        default: &'static str,
-    ) {
-        change(&mut self.config);
-        self.unusual.push(Unusual { side: self.adieu, name, value: value.to_string(), default });
-    }
-
-    /// Makes the server's receive buffer small, whoever that is.
-    pub(super) fn small_server(&mut self, bytes: u32) {
-        if self.adieu == SERVER {
-            return self.ours(|config| config.receive_buffer = bytes, "receive_buffer", bytes, "262144");
-        }
-        self.receive_buffer = Some(bytes);
-        let value = bytes.to_string();
-        self.unusual.push(Unusual { side: SERVER, name: "SO_RCVBUF", value, default: "131072" });
-    }
-}
-
 pub(super) struct Stage {
     pub(super) adieu: Side,
     pub(super) net: Net,
     pub(super) watch: Watch,
-    injector: Injector,
-    addresses: [IpAddr; 2],
-    ends: [Option<End>; 2],
-    listener: Option<Listener>,
+    pub(super) injector: Injector,
+    pub(super) addresses: [IpAddr; 2],
+    pub(super) ends: [Option<End>; 2],
+    pub(super) listener: Option<Listener>,
     /// The kernel's receive buffer, in bytes.
-    receive_buffer: Option<u32>,
+    pub(super) receive_buffer: Option<u32>,
     pub(super) time_wait: Duration,
     /// Of adieu, in the order of their endings.
-    receipts: Vec<(Flow, Receipt)>,
+    pub(super) receipts: Vec<(Flow, Receipt)>,
     /// What the kernel's application was told when a call failed.
-    told: Option<io::ErrorKind>,
+    pub(super) told: Option<io::ErrorKind>,
     /// What differs from the defaults, in words.
-    unusual: String,
-    checks: Vec<Check>,
+    pub(super) unusual: String,
+    pub(super) checks: Vec<Check>,
 }
 
-enum Listener {
+pub(super) enum Listener {
     Adieu(adieu::TcpListener),
     Linux(tokio::net::TcpListener),
 }
@@ -314,188 +246,6 @@ impl Stage {
         true
     }
 
-    // ---- what the applications do ------------------------------------------------------------------------------
-
-    pub(super) async fn say(&mut self, side: Side, words: &[u8]) -> bool {
-        self.note(side, format!("write {:?}", String::from_utf8_lossy(words)));
-        self.write(side, words).await
-    }
-
-    /// Whether all was taken by the end's own TCP.
-    pub(super) async fn write(&mut self, side: Side, bytes: &[u8]) -> bool {
-        let Some(mut end) = self.ends[side as usize].take() else { return false };
-        let written = self.watched(end.write(bytes)).await;
-        self.ends[side as usize] = Some(end);
-        self.look();
-        self.keep_error(side, written)
-    }
-
-    /// Waits for words, and reads them.
-    pub(super) async fn hear(&mut self, side: Side) -> Vec<u8> {
-        let Some(mut end) = self.ends[side as usize].take() else { return Vec::new() };
-        let mut buffer = vec![0; 64 * 1024];
-        let read = self.watched(end.read(&mut buffer)).await;
-        self.ends[side as usize] = Some(end);
-        if let Some(Ok(length)) = read {
-            buffer.truncate(length);
-            self.note(side, format!("read {:?}", String::from_utf8_lossy(&buffer)));
-        } else {
-            buffer.clear();
-        }
-        self.look();
-        self.keep_error(side, read);
-        buffer
-    }
-
-    /// Reads all up to the end of the stream.
-    pub(super) async fn hear_all(&mut self, side: Side) -> Vec<u8> {
-        let Some(mut end) = self.ends[side as usize].take() else { return Vec::new() };
-        let read = self.watched(end.read_to_end()).await;
-        self.ends[side as usize] = Some(end);
-        self.look();
-        let Some(Ok(all)) = read else { return Vec::new() };
-        self.note(side, format!("read {} bytes, then end of stream", grouped(all.len())));
-        all
-    }
-
-    /// Waits for the end of the stream; whether it came, and nothing before it.
-    pub(super) async fn hear_end(&mut self, side: Side) -> bool {
-        let Some(mut end) = self.ends[side as usize].take() else { return false };
-        let read = self.watched(end.read(&mut [0; 1])).await;
-        self.ends[side as usize] = Some(end);
-        let ended = matches!(read, Some(Ok(0)));
-        if ended {
-            self.note(side, "read: end of stream");
-        }
-        self.look();
-        self.keep_error(side, read);
-        ended
-    }
-
-    /// Waits until the end's application is told that the connection has failed; whether it was.
-    pub(super) async fn hear_error(&mut self, side: Side) -> bool {
-        let Some(mut end) = self.ends[side as usize].take() else { return false };
-        let read = self.watched(end.read_to_end()).await;
-        self.ends[side as usize] = Some(end);
-        self.look();
-        match read {
-            Some(Err(error)) => {
-                self.note(side, format!("error: {}", plain(&error)));
-                self.keep_error::<()>(side, Some(Err(error)));
-                true
-            }
-            Some(Ok(_)) | None => false,
-        }
-    }
-
-    /// One end says "hello", the other hears it, and the first knows that it has.
-    pub(super) async fn greet(&mut self, from: Side) {
-        self.say(from, b"hello").await;
-        self.hear(from.other()).await;
-        self.acknowledged(from).await;
-    }
-
-    /// Waits until all that an end has sent is acknowledged.
-    pub(super) async fn acknowledged(&mut self, side: Side) -> bool {
-        let done = self
-            .until(|stage| match side == stage.adieu {
-                true => stage.net.held().bytes == 0,
-                false => stage.watch.seen().socket().is_none_or(|socket| socket.unacknowledged == 0),
-            })
-            .await;
-        self.pause().await;
-        done
-    }
-
-    /// Much data from one end to the other; whether all came, and nothing else.
-    pub(super) async fn pour(&mut self, from: Side, bytes: usize) -> bool {
-        let data: Vec<u8> = (0..=250).cycle().take(bytes).collect();
-        let [near, far] = [from, from.other()].map(|side| self.ends[side as usize].take());
-        let (Some(mut near), Some(mut far)) = (near, far) else { return false };
-        self.note(from, format!("write {} bytes", grouped(bytes)));
-        let mut got = vec![0; bytes];
-        let read = async {
-            let mut length = 0;
-            while length < bytes {
-                match far.read(&mut got[length..]).await? {
-                    0 => break,
-                    more => length += more,
-                }
-            }
-            Ok::<_, io::Error>(length)
-        };
-        let both = self.watched(async { tokio::try_join!(near.write(&data), read) }).await;
-        let whole = matches!(both, Some(Ok(((), length))) if length == bytes) && got == data;
-        self.note(from.other(), format!("read {} bytes", grouped(bytes)));
-        self.ends[from as usize] = Some(near);
-        self.ends[from.other() as usize] = Some(far);
-        self.acknowledged(from).await;
-        whole
-    }
-
-    pub(super) async fn shut_down(&mut self, side: Side) {
-        self.note(side, "shutdown: no more to say");
-        if let Some(end) = &mut self.ends[side as usize] {
-            let _ = end.shut_down().await;
-        }
-        self.look();
-    }
-
-    /// Full close: nobody holds this end any more.
-    pub(super) fn close(&mut self, side: Side) {
-        self.note(side, "close");
-        self.ends[side as usize] = None;
-        self.look();
-    }
-
-    /// Reset.
-    pub(super) fn abort(&mut self, side: Side) {
-        self.note(side, if side == self.adieu { "abort" } else { "close with linger 0 s: abort" });
-        if let Some(End::Adieu(stream)) = &self.ends[side as usize] {
-            stream.abort();
-        }
-        if let Some(end @ End::Linux(_)) = self.ends[side as usize].take() {
-            end.set_zero_linger();
-        }
-        self.look();
-    }
-
-    pub(super) fn end(&self, side: Side) -> Option<&End> {
-        self.ends[side as usize].as_ref()
-    }
-
-    /// An end whose application goes on elsewhere.
-    pub(super) fn take_end(&mut self, side: Side) -> Option<End> {
-        self.ends[side as usize].take()
-    }
-
-    /// The four-way goodbye: one end closes its direction, the other reads to the end and closes its own.
-    pub(super) async fn part(&mut self, first: Side) {
-        let second = first.other();
-        self.shut_down(first).await;
-        self.hear_end(second).await;
-        self.reaches(first, State::FinWait2).await;
-        self.pause().await;
-        self.close(second);
-        self.hear_end(first).await;
-        self.reaches(second, State::Closed).await;
-        self.close_silently(first);
-    }
-
-    /// Lets go of an end whose directions are both complete: that changes nothing.
-    pub(super) fn close_silently(&mut self, side: Side) {
-        self.ends[side as usize] = None;
-        self.look();
-    }
-
-    /// A segment that nobody has sent, as if from this end. Numbers count from the initial ones.
-    pub(super) fn forge(&mut self, from: Side, forged: &Forged<'_>) {
-        let Some(packet) = self.watch.seen().forge(from, forged) else { return };
-        let direction = if from == self.adieu { Direction::Out } else { Direction::In };
-        let _ = self.injector.inject(direction, &packet);
-        self.look();
-    }
-
     // ---- time --------------------------------------------------------------------------------------------------
 
     /// Looks at both ends.
@@ -601,93 +351,16 @@ impl Stage {
         self.told == Some(kind)
     }
 
-    fn keep_error<T>(&mut self, side: Side, result: Option<io::Result<T>>) -> bool {
+    pub(super) fn keep_error<T>(&mut self, side: Side, result: Option<io::Result<T>>) -> bool {
         if let (Some(Err(error)), true) = (&result, side == self.linux()) {
             self.told = Some(error.kind());
         }
         matches!(result, Some(Ok(_)))
     }
-
-    // ---- the end -----------------------------------------------------------------------------------------------
-
-    /// Checks a goodbye that `first` has begun: both ends' states, and our receipt.
-    pub(super) async fn check_goodbye(&mut self, first: Side) {
-        let second = first.other();
-        self.until(|stage| stage.state(second) == State::Closed && stage.state(first) >= State::TimeWait).await;
-        let waits = self.went(first, &[State::FinWait2, State::TimeWait]);
-        let done = self.went(second, &[State::CloseWait, State::LastAck, State::Closed]);
-        let [first_name, second_name] = [first, second].map(|side| self.who(side));
-        self.check(
-            format!("{second_name}, which closed second, is done at once; {first_name}, which closed first, waits"),
-            waits && done,
-        );
-        let name = if first == self.adieu { "graceful-local-first" } else { "graceful-peer-first" };
-        let receipt = self.receipt();
-        let graceful = receipt.is_some_and(|receipt| receipt.ending.name() == name && receipt.undelivered() == 0);
-        self.check("our receipt says graceful, who closed first, and that every byte was acknowledged", graceful);
-    }
-
-    /// "the client" or "the server".
-    pub(super) fn who(&self, side: Side) -> &'static str {
-        if side == CLIENT { "the client" } else { "the server" }
-    }
-
-    /// Lets go of everything, and waits until nothing is left at our end; what the kernel keeps is its own.
-    pub(super) async fn finish(mut self, place: &Place) -> Outcome {
-        self.ends = [None, None];
-        self.listener = None;
-        let waited = self.state(self.adieu) == State::TimeWait;
-        let patience = self.time_wait + SOON;
-        let empty = self.until_within(patience, |stage| stage.net.held() == Leftover::default()).await;
-        self.look();
-        if waited {
-            self.check_stay();
-        }
-        self.check("in the end adieu holds nothing: no connection, record, timer, byte or port", empty);
-        let linux = self.linux();
-        let socket = self.watch.seen().socket();
-        if let Some(stays) = socket.and_then(|socket| socket.stays) {
-            let state = self.state(linux);
-            self.note(linux, format!("({state} for {} s more)", stays.as_secs()));
-        }
-        let receipt = self.receipt();
-        let mut receipts = [None, None];
-        receipts[self.adieu as usize] = receipt;
-        let counted: Vec<String> =
-            place.counters().iter().map(|(name, value)| format!("{name} {}", grouped(*value))).collect();
-        let mut remarks = vec![format!("Linux has counted: {}.", counted.join(", "))];
-        if !self.unusual.is_empty() {
-            remarks.push(format!("So that it is short (default): {}.", self.unusual));
-        }
-        let others = self.others();
-        let trace = self.watch.seen().take();
-        Outcome { trace, receipts, others, remarks, checks: self.checks }
-    }
-
-    /// Checks how long we were in TIME-WAIT. A repeated FIN begins it anew, and on a busy machine a look comes late.
-    fn check_stay(&mut self) {
-        let wait = self.time_wait;
-        let stay = self.watch.seen().stay(self.adieu, State::TimeWait);
-        let range = wait * 4 / 5..wait * 2 + SOON;
-        self.check(format!("TIME-WAIT lasted {}", human(wait)), stay.is_some_and(|stay| range.contains(&stay)));
-    }
-
-    /// Our receipts of further connections.
-    fn others(&mut self) -> Vec<Pair> {
-        let flow = self.watch.seen().flow();
-        let first = self.receipts.iter().position(|(of, _)| Some(*of) == flow);
-        let rest = self.receipts.iter().enumerate().filter(|(place, _)| Some(*place) != first);
-        let pair = |(_, (flow, receipt)): (usize, &(Flow, Receipt))| {
-            let mut receipts = [None, None];
-            receipts[self.adieu as usize] = Some(*receipt);
-            Pair { what: format!("{} <-> {}", flow.local(), flow.remote()), receipts }
-        };
-        rest.map(pair).collect()
-    }
 }
 
 /// An error without its number.
-fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -9,7 +9,8 @@ use adieu_sim::{Forged, Rule, Sight, Verdict};
 use adieu_trace::Side;
 use adieu_trace::human;
 
-use super::stage::{CLIENT, PORT, SERVER, Setup, Stage};
+use super::setup::Setup;
+use super::stage::{CLIENT, PORT, SERVER, Stage};
 
 /// A connection that `first` has closed first: it is in TIME-WAIT, and the client's port is told.
 async fn parted(stage: &mut Stage, first: Side) -> u16 {

@@ -584,6 +584,11 @@ impl Connection {
         self.close.is_fin_acked()
     }
 
+    /// Bytes written that the peer's TCP has not acknowledged.
+    pub fn unacknowledged(&self) -> u64 {
+        self.send.data_end().since(crate::Offset::DATA).saturating_sub(self.send.data_acked())
+    }
+
     /// Whether nobody can read or write any more: an orphan (section 1.10).
     fn is_detached(&self) -> bool {
         self.recv.is_closed() && !self.close.may_send()

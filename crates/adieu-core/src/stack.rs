@@ -403,12 +403,22 @@ impl Stack {
 
     /// Gives the connection up with a reset; see [`Connection::abort`].
     pub fn abort(&mut self, now: Instant, handle: HandleId) {
+        self.abort_because(now, handle, Cause::AbortCall);
+    }
+
+    /// Gives up a closed connection with a reset, because not all of it was acknowledged within the time that its
+    /// application would wait (`SO_LINGER`; LM-6).
+    pub fn linger_expired(&mut self, now: Instant, handle: HandleId) {
+        self.abort_because(now, handle, Cause::LingerExpired);
+    }
+
+    fn abort_because(&mut self, now: Instant, handle: HandleId, cause: Cause) {
         self.advance(now);
         let opening =
             self.opening_of(handle).and_then(|(number, state)| Some((number, state, self.openings.get(number)?)));
-        match opening.map(|(number, state, slot)| (number, state, slot.is.given_up(Cause::AbortCall))) {
+        match opening.map(|(number, state, slot)| (number, state, slot.is.given_up(cause))) {
             Some((number, state, ending)) => self.fail_opening(number, ending, state == State::SynReceived),
-            None => _ = self.with(now, handle, |connection, now| connection.abort(now, Cause::AbortCall)),
+            None => _ = self.with(now, handle, |connection, now| connection.abort(now, cause)),
         }
     }
 
@@ -478,6 +488,11 @@ impl Stack {
     /// Whether every byte written, and the FIN, is at the peer's TCP.
     pub fn is_finished(&self, handle: HandleId) -> bool {
         self.connection_of(handle).is_some_and(|slot| slot.is.is_finished())
+    }
+
+    /// Bytes written that the peer's TCP has not acknowledged; 0 where there is no connection.
+    pub fn unacknowledged(&self, handle: HandleId) -> u64 {
+        self.connection_of(handle).map_or(0, |slot| slot.is.unacknowledged())
     }
 
     /// Bytes that [`write`](Self::write) would take now.

@@ -5,6 +5,7 @@
 
 mod device;
 mod forged;
+mod goal;
 mod host;
 mod rules;
 mod wire;
@@ -12,6 +13,7 @@ mod world;
 
 pub use device::Device;
 pub use forged::Forged;
+pub use goal::Goal;
 pub use host::{Heard, Host};
 pub use rules::{Rule, Sight, Verdict};
 pub use wire::Wire;

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 
 use adieu_core::wire::ip::Datagram;
 use adieu_core::wire::{Flags, Packet, Segment, checksum};
-use adieu_core::{Config, ConnectError, Duration, Flow, HandleId, Instant, Leftover, Secrets, Seq, Stack, State};
+use adieu_core::{
+    Config, ConnectError, Duration, Flow, HandleId, Instant, Leftover, Receipt, Secrets, Seq, Stack, State,
+};
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::device::{Port, Sent};
-use crate::{Device, Forged, Heard, Host, Rule, Sight, Verdict, Wire};
+use crate::{Device, Forged, Goal, Heard, Host, Rule, Sight, Verdict, Wire};
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -126,6 +128,16 @@ impl World {
     /// The state of the first connection at one end; the port is free where it is CLOSED.
     pub fn state(&self, side: Side) -> State {
         self.states[side as usize]
+    }
+
+    /// The receipt of a handle's connection, once that has ended.
+    pub fn receipt(&self, side: Side, handle: HandleId) -> Option<Receipt> {
+        self.hosts[side as usize].stack.receipt(handle)
+    }
+
+    /// Whether no packet is under way and no timer is armed.
+    pub fn is_quiet(&self) -> bool {
+        self.next_event() == Instant::NEVER
     }
 
     // ---- the applications --------------------------------------------------------------------------------------
@@ -258,7 +270,7 @@ impl World {
 
     /// Runs until no packet is on the wire and no timer is armed, and says whether that was within `limit`.
     pub fn run_out(&mut self, limit: Duration) -> bool {
-        self.run_until(limit, |world| world.next_event() == Instant::NEVER)
+        self.run_to(limit, &Goal::Quiet)
     }
 
     fn next_event(&self) -> Instant {

@@ -76,6 +76,31 @@ impl fmt::Display for CloseError {
     }
 }
 
+/// What becomes of a connection whose linger time runs out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AtExpiry {
+    /// It goes on in the background, and is given up in the end if the peer never answers. As POSIX systems do.
+    #[default]
+    Continue,
+    /// It is reset: what the peer has not acknowledged is thrown away.
+    Abort,
+}
+
+/// Why [`TcpStream::linger`](crate::TcpStream::linger) cannot say that all is at the peer's TCP.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LingerError {
+    /// The time ran out.
+    #[error("the linger time ran out; {unacknowledged} bytes, or the FIN behind them, not acknowledged by the peer")]
+    Expired {
+        /// Bytes written that the peer's TCP has not acknowledged.
+        unacknowledged: u64,
+    },
+    /// The connection ended before that, for instance because received bytes were unread.
+    #[error(transparent)]
+    Ended(#[from] CloseError),
+}
+
 impl From<CloseError> for io::Error {
     fn from(error: CloseError) -> Self {
         Self::new(kind(error.receipt.ending), error)

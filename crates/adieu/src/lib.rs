@@ -51,7 +51,7 @@ mod tasks;
 pub use adieu_core::{
     Cause, Closer, Config, Duration, Ending, Flow, Instant, Leftover, Order, Phase, Receipt, Spent, State, Stats,
 };
-pub use error::CloseError;
+pub use error::{AtExpiry, CloseError, LingerError};
 pub use listener::TcpListener;
 pub use net::{Builder, Net};
 pub use stream::TcpStream;

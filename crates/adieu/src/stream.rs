@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use adieu_core::{Flow, HandleId, Receipt, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::{self, CloseError};
+use crate::error::{self, AtExpiry, CloseError, LingerError};
 use crate::net::{Net, Shard, Shared};
 use crate::tasks::For;
 
@@ -114,6 +115,34 @@ impl TcpStream {
         self.shared.step(|shard, now| shard.stack.close(now, self.handle));
         let receipt = self.ended().await;
         if receipt.ending.is_graceful() { Ok(receipt) } else { Err(CloseError { receipt }) }
+    }
+
+    /// Full close that waits until every byte, and our FIN, is at the peer's TCP, but at most for `patience`; neither
+    /// for the peer's FIN nor for TIME-WAIT (`SO_LINGER` with a time). Dropped, the close goes on in the background.
+    ///
+    /// # Errors
+    /// [`LingerError::Expired`] when the time runs out, and then what `then` says; at once where the connection ends
+    /// otherwise, with received bytes unread for instance.
+    pub async fn linger(self, patience: Duration, then: AtExpiry) -> Result<(), LingerError> {
+        self.shared.step(|shard, now| shard.stack.close(now, self.handle));
+        let finished = self.until(|shard, handle| match shard.stack.receipt(handle) {
+            _ if shard.stack.is_finished(handle) => Some(Ok(())),
+            Some(receipt) if receipt.ending.is_graceful() => Some(Ok(())),
+            Some(receipt) => Some(Err(LingerError::Ended(CloseError { receipt }))),
+            None => None,
+        });
+        match tokio::time::timeout(patience, finished).await {
+            Ok(Ok(finished)) => finished,
+            // The device is gone.
+            Ok(Err(_)) => Err(CloseError { receipt: self.ended().await }.into()),
+            Err(_) => Err(self.shared.step(|shard, now| {
+                let unacknowledged = shard.stack.unacknowledged(self.handle);
+                if then == AtExpiry::Abort {
+                    shard.stack.linger_expired(now, self.handle);
+                }
+                LingerError::Expired { unacknowledged }
+            })),
+        }
     }
 
     /// Waits until the connection has ended, and says how. It does not close anything.

@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use adieu::{Leftover, Net, TcpListener, TcpStream, device};
+use adieu::{AtExpiry, Leftover, LingerError, Net, TcpListener, TcpStream, device};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
@@ -219,6 +220,80 @@ async fn lm_4_zero_linger_makes_dropping_a_reset() {
     let mut nothing = [0; 1];
     assert_eq!(server.read(&mut nothing).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(left.take_receipts()[0].1.ending.name(), "aborted-linger-zero");
+}
+
+/// Two nets whose left end's wire takes nothing any more once it is told.
+fn nets_to_cut() -> (Net, Net, std::sync::Arc<std::sync::atomic::AtomicBool>) {
+    let (left, right) = device::memory_pair(1500);
+    let cut = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_cut = cut.clone();
+    let (left, _) = device::Impaired::new(left, move |_, _: &[u8]| match is_cut.load(Relaxed) {
+        true => device::Fate::Lose,
+        false => device::Fate::Pass,
+    });
+    let left = Net::builder(left).address([10, 0, 0, 1].into()).start().unwrap();
+    (left, Net::builder(right).address([10, 0, 0, 2].into()).start().unwrap(), cut)
+}
+
+#[tokio::test(start_paused = true)]
+async fn lm_4_linger_waits_for_the_acknowledgment_and_not_for_the_peers_fin() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    client.write_all(b"last words").await.unwrap();
+    client.linger(Duration::from_secs(1), AtExpiry::Continue).await.unwrap();
+    let mut heard = String::new();
+    server.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "last words");
+    assert_eq!(server.close().await.unwrap().ending.name(), "graceful-peer-first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lm_6_when_the_time_runs_out_the_connection_goes_on_in_the_background() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, mut server) = pair(&left, &right).await;
+    cut.store(true, Relaxed);
+    client.write_all(b"last words").await.unwrap();
+    let began = tokio::time::Instant::now();
+    let error = client.linger(Duration::from_secs(3), AtExpiry::Continue).await.unwrap_err();
+    assert!(matches!(error, LingerError::Expired { unacknowledged: 10 }), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 3);
+    cut.store(false, Relaxed);
+    let mut heard = String::new();
+    server.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "last words");
+    server.close().await.unwrap();
+    assert_eq!(left.take_receipts()[0].1.ending.name(), "graceful-local-first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lm_6_or_is_reset_where_that_was_asked_for() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, mut server) = pair(&left, &right).await;
+    cut.store(true, Relaxed);
+    client.write_all(b"last words").await.unwrap();
+    let error = client.linger(Duration::from_secs(3), AtExpiry::Abort).await.unwrap_err();
+    assert!(matches!(error, LingerError::Expired { unacknowledged: 10 }), "{error}");
+    left.flushed().await;
+    let (_, receipt) = left.take_receipts()[0];
+    assert_eq!((receipt.ending.name(), receipt.undelivered()), ("aborted-linger-expired", 10));
+    assert_eq!(left.held(), Leftover::default());
+    // The reset was lost, too: the server learns of it when it speaks.
+    cut.store(false, Relaxed);
+    server.write_all(b"hello?").await.unwrap();
+    assert_eq!(server.read(&mut [0; 1]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lm_3_linger_with_unread_data_returns_at_once_with_a_reset() {
+    let (left, right) = nets();
+    let (client, mut server) = pair(&left, &right).await;
+    server.write_all(b"unread").await.unwrap();
+    server.finish().await.unwrap();
+    let began = tokio::time::Instant::now();
+    let error = client.linger(Duration::from_secs(3), AtExpiry::Continue).await.unwrap_err();
+    let LingerError::Ended(error) = error else { panic!("{error}") };
+    assert_eq!((error.receipt.ending.name(), error.receipt.unread), ("aborted-close-with-unread", 6));
+    assert!(began.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test]

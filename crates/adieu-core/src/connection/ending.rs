@@ -69,6 +69,8 @@ pub enum Cause {
     AbortCall,
     /// The application closed, having asked for a reset at close (`SO_LINGER` with 0 s; LM-4).
     LingerZero,
+    /// The application closed, and wanted a reset where not all was acknowledged within its time (`SO_LINGER`; LM-6).
+    LingerExpired,
     /// The application closed with received bytes unread: a FIN would have claimed that they were taken (UD-1).
     CloseWithUnread,
     /// The peer sent more data after nobody could read it any more (UD-4).
@@ -108,6 +110,7 @@ impl Ending {
             Self::Refused { .. } => "refused",
             Self::Aborted { cause: Cause::AbortCall, .. } => "aborted-by-call",
             Self::Aborted { cause: Cause::LingerZero, .. } => "aborted-linger-zero",
+            Self::Aborted { cause: Cause::LingerExpired, .. } => "aborted-linger-expired",
             Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted-close-with-unread",
             Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted-data-after-close",
             Self::Aborted { cause: Cause::ListenerClosed, .. } => "aborted-listener-closed",
@@ -146,6 +149,7 @@ impl fmt::Display for Ending {
             Self::Refused { .. } => "refused: nobody listens there",
             Self::Aborted { cause: Cause::AbortCall, .. } => "aborted by us",
             Self::Aborted { cause: Cause::LingerZero, .. } => "aborted by us: closed with a linger time of 0",
+            Self::Aborted { cause: Cause::LingerExpired, .. } => "aborted by us: the linger time ran out",
             Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted by us: closed with received bytes unread",
             Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted by us: data came after nobody could read it",
             Self::Aborted { cause: Cause::ListenerClosed, .. } => {

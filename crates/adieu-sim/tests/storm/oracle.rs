@@ -241,7 +241,7 @@ fn check_abort(end: &End, peer: &End, receipt: &Receipt, cause: Cause, state: St
         Cause::CloseWithUnread => end.closed.is_some() && (receipt.unread > 0 || peer.written > receipt.received),
         Cause::DataAfterClose => end.closed.is_some() && peer.written > receipt.received && receipt.unread == 0,
         Cause::ListenerClosed => !end.known,
-        Cause::StackShutdown | Cause::LingerZero => false,
+        Cause::StackShutdown | Cause::LingerZero | Cause::LingerExpired => false,
     };
     assert!(legal, "UD-1, UD-4, CL-13: {}", of());
     let over = matches!(state, State::TimeWait | State::Closed | State::Listen | State::SynSent);

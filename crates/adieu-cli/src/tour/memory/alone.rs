@@ -2,7 +2,7 @@
 
 use adieu_core::wire::Flags;
 use adieu_core::{Duration, HandleId, State};
-use adieu_sim::{Heard, World};
+use adieu_sim::{Goal, Heard, World};
 use adieu_trace::Side::{Left, Right};
 
 use super::orderly::BY_US;
@@ -20,7 +20,7 @@ pub(super) fn fin_wait_2_abandoned(options: &Options) -> Outcome {
     stage.close(Left, client);
     stage.hear_end(Right, server);
     stage.reaches(Left, State::FinWait2);
-    let over = stage.world.run_until(EVER, |world| world.state(Left) == State::Closed);
+    let over = stage.world.run_to(EVER, &Goal::State(Left, State::Closed));
     let receipts = stage.receipts(handles.map(Some));
     stage.world.note(Left, "nobody waits any more");
     let named = stage.ending(Left, client) == Some("timed-out-fin-wait-2");
@@ -54,7 +54,7 @@ pub(super) fn last_ack_never_comes(options: &Options) -> Outcome {
     }));
     stage.close(Right, server);
     stage.hear_end(Left, client);
-    let over = stage.world.run_until(EVER, |world| world.state(Right) == State::Closed);
+    let over = stage.world.run_to(EVER, &Goal::State(Right, State::Closed));
     let receipt = stage.receipts(handles.map(Some))[1];
     if let Some(receipt) = receipt {
         stage.world.note(Right, format!("error: {}", receipt.ending));
@@ -77,7 +77,7 @@ pub(super) fn no_answer(options: &Options) -> Outcome {
     let mut stage = Stage::new(options);
     stage.world.wire.loss = 1_000_000;
     let client = stage.world.connect(Left);
-    stage.world.run_until(EVER, |world| world.host(Left).stack.receipt(client).is_some());
+    stage.world.run_to(EVER, &Goal::Ended(Left, client));
     stage.world.note(Left, "error: timed out");
     let named = stage.ending(Left, client) == Some("timed-out-connect");
     stage.check("nobody answers the SYN: connect fails", named);
@@ -95,7 +95,7 @@ pub(super) fn peer_vanished(options: &Options) -> Outcome {
     stage.world.note(Right, "(the wire is cut)");
     stage.world.wire.loss = 1_000_000;
     stage.say(Left, client, b"are you there?");
-    stage.world.run_until(EVER, |world| world.host(Left).stack.receipt(client).is_some());
+    stage.world.run_to(EVER, &Goal::Ended(Left, client));
     stage.world.note(Left, "error: timed out");
     let named = stage.ending(Left, client) == Some("timed-out-retransmission");
     stage.check("data that nobody acknowledges ends the connection, while an application waits for it", named);
@@ -108,7 +108,7 @@ pub(super) fn peer_vanished(options: &Options) -> Outcome {
     let unaware = stage.world.state(Right) == State::Established;
     stage.check("the server, which says nothing, cannot know", unaware);
     stage.close(Right, server);
-    stage.world.run_until(EVER, |world| world.host(Right).stack.receipt(server).is_some());
+    stage.world.run_to(EVER, &Goal::Ended(Right, server));
     let named = stage.ending(Right, server) == Some("timed-out-retransmission");
     stage.check("its close finds out", named);
     stage.finish(handles.map(Some))
@@ -171,7 +171,7 @@ pub(super) fn zero_window_abandoned(options: &Options) -> Outcome {
     stage.close(Left, client);
     stage.until(|world| is_shut(world));
     stage.world.note(Right, "(its window is closed)");
-    let over = stage.world.run_until(EVER, |world| world.host(Left).stack.receipt(client).is_some());
+    let over = stage.world.run_to(EVER, &Goal::Ended(Left, client));
     stage.check("the server never reads; the client's data wait before a closed window", is_shut(&stage.world));
     let receipt = stage.receipts(handles.map(Some))[0];
     let named = stage.ending(Left, client) == Some("timed-out-zero-window");

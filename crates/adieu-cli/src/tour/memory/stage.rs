@@ -1,7 +1,7 @@
 //! What scenarios are played with: two hosts, what their applications do and see, and what is checked.
 
 use adieu_core::{Duration, Ending, HandleId, Instant, Leftover, Receipt, State};
-use adieu_sim::{Heard, Setup, World};
+use adieu_sim::{Goal, Heard, Setup, World};
 use adieu_trace::Side::{self, Left, Right};
 use adieu_trace::{SegmentSeen, What, human};
 
@@ -169,7 +169,7 @@ impl Stage {
     }
 
     pub(super) fn reaches(&mut self, side: Side, state: State) -> bool {
-        self.until(|world| world.state(side) == state)
+        self.world.run_to(SOON, &Goal::State(side, state))
     }
 
     pub(super) fn pause(&mut self) {

@@ -2,7 +2,7 @@
 
 use adieu_core::wire::Flags;
 use adieu_core::{ConnectError, Duration, HandleId, Receipt, State};
-use adieu_sim::{Forged, Heard, Rule, Sight, Verdict, World};
+use adieu_sim::{Forged, Goal, Heard, Rule, Sight, Verdict, World};
 use adieu_trace::Side::{self, Left, Right};
 
 use super::orderly::{BY_PEER, BY_US};
@@ -79,7 +79,7 @@ fn one_wait(options: &Options) -> Outcome {
     let small = (during.time_waits, during.connections, during.bytes) == (1, 0, 0) && stage.is_empty(Right);
     let wait = adieu_trace::human(stage.time_wait());
     stage.check(format!("{wait}: while it lasts, the client keeps a record and no buffers; the server nothing"), small);
-    stage.world.run_until(EVER, |world| world.state(Left) == State::Closed);
+    stage.world.run_to(EVER, &Goal::State(Left, State::Closed));
     stage.check_wait(Left);
     let empty = stage.is_empty(Left);
     stage.check("then the record is gone, and nothing else was there", empty);

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tour(Tour),
+    Script(Script),
     Listen(Listen),
     Connect(Connect),
 }
@@ -57,6 +59,73 @@ pub(crate) struct Tour {
     /// Write all packets to FILE (pcapng), with a comment at each change of state
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
+}
+
+/// Run packet scripts (the packetdrill language) on the stack, in virtual time.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Script {
+    /// Scripts, or directories with scripts (*.pkt)
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Also fail on every packet that no line expects, in the 10 s after the last line, too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Define NAME for #ifdef, and its value wherever it stands
+    #[arg(short = 'D', value_name = "NAME[=VALUE]")]
+    pub(crate) define: Vec<String>,
+    /// Choose a policy, such as errno=posix, time-wait=60000 (ms) or receive-buffer=4096
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Over which IP, whatever the scripts say
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) ip_version: Option<Version>,
+    /// Let the stack answer only after N packets have come in at the same time
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) round: NonZeroU16,
+    /// Where sequence numbers begin: a number, or wrap for just before they wrap around
+    #[arg(long, value_name = "N|wrap", value_parser = crate::script::isn)]
+    pub(crate) isn: Option<adieu_script::run::Isn>,
+    /// Stretch the times of scripts that say `// timers: none`
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = factor)]
+    pub(crate) time_scale: f64,
+    /// Pass over shell commands that have no meaning here
+    #[arg(long)]
+    pub(crate) ignore_shell: bool,
+    /// Run on N threads [default: as many as the machine has]
+    #[arg(short = 'j', value_name = "N")]
+    pub(crate) jobs: Option<NonZeroU16>,
+    /// Draw what happened in each script, not just in those that fail
+    #[arg(long)]
+    pub(crate) ladder: bool,
+    /// Write all packets to FILE (pcapng)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write a report to FILE, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// Which IP to run scripts over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Version {
+    Ipv4,
+    Ipv6,
+    /// Each script twice
+    Both,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse::<f64>().ok().filter(|factor| (0.01..=100.0).contains(factor));
+    factor.ok_or_else(|| "give a factor from 0.01 to 100, for example 0.5 or 2".into())
 }
 
 /// The other end of a tour.

@@ -13,6 +13,7 @@ mod output;
 mod relay;
 #[cfg(target_os = "linux")]
 mod rootless;
+mod script;
 #[cfg(target_os = "linux")]
 mod session;
 #[cfg(target_os = "linux")]
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
         Command::Tour(tour) => tour::run(&tour),
+        Command::Script(script) => script::run_scripts(&script),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),
         #[cfg(target_os = "linux")]

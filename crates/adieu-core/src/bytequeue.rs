@@ -130,6 +130,13 @@ impl ByteQueue {
 
     /// Fills the front of `out`, takes what it filled out of the queue, and says how much.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
+        let n = self.peek(out);
+        self.consume(n as u64);
+        n
+    }
+
+    /// Fills the front of `out` with what a read would take, and says how much.
+    pub(crate) fn peek(&self, out: &mut [u8]) -> usize {
         let n = out.len().min(usize_of(self.len()));
         let mut done = 0;
         for chunk in &self.chunks {
@@ -141,7 +148,6 @@ impl ByteQueue {
             }
         }
         out[done..n].copy_from_slice(&self.tail()[..n - done]);
-        self.consume(n as u64);
         n
     }
 

@@ -462,6 +462,19 @@ impl Connection {
         self.at_end().map(|()| 0)
     }
 
+    /// Fills the front of `out` with what [`read`](Self::read) would take now, and takes nothing.
+    pub fn peek(&self, out: &mut [u8]) -> Result<usize, ReadError> {
+        if self.recv.unread() > 0 {
+            return Ok(self.recv.peek(out));
+        }
+        self.at_end().map(|()| 0)
+    }
+
+    /// Bytes in order that wait to be read.
+    pub fn unread(&self) -> u64 {
+        self.recv.unread()
+    }
+
     /// Takes up to `most` bytes without a copy; `None` at the end of the stream.
     pub fn read_chunk(&mut self, most: usize) -> Result<Option<Bytes>, ReadError> {
         if let Some(chunk) = self.recv.read_chunk(most) {

@@ -109,6 +109,10 @@ impl Listeners {
         }
     }
 
+    pub(crate) fn has_ready(&self, id: ListenerId) -> bool {
+        self.by_id.get(&id).is_some_and(|listener| !listener.ready.is_empty())
+    }
+
     pub(crate) fn pop(&mut self, id: ListenerId) -> Option<u32> {
         self.by_id.get_mut(&id)?.ready.pop_front()
     }

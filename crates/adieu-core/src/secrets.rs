@@ -12,19 +12,31 @@ pub struct Secrets {
     isn: [u8; 16],
     index: [u8; 16],
     ports: [u8; 16],
+    /// Where every connection begins, in replays.
+    start: Option<Seq>,
 }
 
 impl Secrets {
     /// Keys from 48 bytes of a cryptographically secure random source.
     pub fn from_bytes(bytes: [u8; 48]) -> Self {
         let (keys, _) = bytes.as_chunks::<16>();
-        Self { isn: keys[0], index: keys[1], ports: keys[2] }
+        Self { isn: keys[0], index: keys[1], ports: keys[2], start: None }
+    }
+
+    /// The same keys, with one initial sequence number for every connection. For replays and packet scripts only: on a
+    /// real network anybody could guess it.
+    #[must_use]
+    pub fn with_initial_seq(self, start: Seq) -> Self {
+        Self { start: Some(start), ..self }
     }
 
     /// The initial sequence number of a connection: a clock of 4 us ticks plus a keyed hash of its addresses and ports
     /// (RFC 9293 section 3.4.1: MUST-8, SHLD-1, MUST-9).
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers are modulo 2^32")]
     pub(crate) fn initial_seq(&self, flow: &Flow, now: Instant) -> Seq {
+        if let Some(start) = self.start {
+            return start;
+        }
         let hash = flow.with_bytes(|bytes| SipHasher24::new_with_key(&self.isn).hash(bytes));
         let clock = now.as_nanos() / 4_000;
         Seq((hash as u32).wrapping_add(clock as u32))

@@ -251,6 +251,11 @@ impl Stack {
         }
     }
 
+    /// Whether a connection waits to be accepted.
+    pub fn is_acceptable(&self, listener: ListenerId) -> bool {
+        self.listeners.has_ready(listener)
+    }
+
     /// A listener that has something to accept and was not named since it got it.
     pub fn poll_acceptable(&mut self) -> Option<ListenerId> {
         self.listeners.take_notified()
@@ -344,6 +349,19 @@ impl Stack {
         read.unwrap_or_else(|| {
             self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
         })
+    }
+
+    /// Fills the front of `out` and takes nothing; see [`Connection::peek`].
+    pub fn peek(&self, handle: HandleId, out: &mut [u8]) -> Result<usize, ReadError> {
+        match self.connection_of(handle) {
+            Some(slot) => slot.is.peek(out),
+            None => self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending))),
+        }
+    }
+
+    /// Bytes in order that wait to be read.
+    pub fn unread(&self, handle: HandleId) -> u64 {
+        self.connection_of(handle).map_or(0, |slot| slot.is.unread())
     }
 
     /// Takes up to `most` bytes without a copy; see [`Connection::read_chunk`].

@@ -262,6 +262,11 @@ impl Recv {
         self.queue.read(out)
     }
 
+    /// Fills the front of `out` with what a read would take, and says how many.
+    pub(crate) fn peek(&self, out: &mut [u8]) -> usize {
+        self.queue.peek(out)
+    }
+
     /// Takes up to `most` bytes in order without a copy.
     pub(crate) fn read_chunk(&mut self, most: usize) -> Option<Bytes> {
         self.queue.read_chunk(most)

@@ -1,0 +1,330 @@
+//! What a script means: its calls are made, its packets come in, and what leaves is held against what it expects.
+
+mod calls;
+mod code;
+mod compare;
+mod failure;
+mod flows;
+mod machine;
+mod parameters;
+mod settings;
+mod shell;
+mod sockets;
+mod values;
+mod wire;
+
+use std::time::Duration;
+
+use adieu_trace::Trace;
+
+use crate::ast::{Body, Event, Packet, Script, Time, What};
+use calls::Answer;
+use machine::{Machine, Sent};
+use sockets::Sockets;
+
+pub use failure::{Failure, Kind};
+pub use settings::{Family, Isn, Policy, Settings};
+
+/// What a script that holds leaves behind.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What happened, on the first connection.
+    pub trace: Trace,
+    /// What was ignored, and why.
+    pub notes: Vec<String>,
+}
+
+/// How long packets may still leave after the last event of a strict run.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+
+/// Runs a script.
+///
+/// # Errors
+/// Where it does not hold, or says what cannot be run: with its place.
+pub fn run(script: &Script, settings: &Settings) -> Result<Report, Box<Failure>> {
+    let mut runner = Runner::new(script, settings)?;
+    let done = runner.play(script);
+    let trace = runner.machine.take_trace();
+    match done {
+        Ok(()) => Ok(Report { trace, notes: runner.notes }),
+        Err(failure) => Err(Box::new(Failure { trace: Some(trace), ..*failure })),
+    }
+}
+
+type Step<T> = Result<T, Box<Failure>>;
+
+/// A script under way.
+struct Runner<'a> {
+    settings: Settings,
+    machine: Machine,
+    sockets: Sockets,
+    /// When the event before took place, as the script counts.
+    before: Duration,
+    /// Calls that have not returned yet.
+    blocked: Vec<Blocked<'a>>,
+    notes: Vec<String>,
+}
+
+/// A call that blocks.
+struct Blocked<'a> {
+    event: &'a Event,
+    call: &'a crate::ast::Call,
+    progress: calls::Progress,
+    /// When it must return.
+    due: Window,
+}
+
+/// From when to when something may happen.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Duration,
+    to: Duration,
+}
+
+impl<'a> Runner<'a> {
+    fn new(script: &Script, settings: &Settings) -> Step<Self> {
+        let mut settings = settings.clone();
+        let mut notes = Vec::new();
+        parameters::apply_options(&script.options, &mut settings, &mut notes)?;
+        if !script.timers_none {
+            settings.time_scale = 1.0;
+        }
+        // What the script sets before its first packet counts from the beginning.
+        let machine = Machine::new(&settings);
+        let sockets = Sockets::new(&settings);
+        Ok(Self { settings, machine, sockets, before: Duration::ZERO, blocked: Vec::new(), notes })
+    }
+
+    fn play(&mut self, script: &'a Script) -> Step<()> {
+        for event in &script.events {
+            self.play_event(event)?;
+        }
+        self.finish(script)
+    }
+
+    fn play_event(&mut self, event: &'a Event) -> Step<()> {
+        let window = self.window(event.time);
+        let started = match &event.what {
+            What::Expect(packet) => {
+                let at = self.expect(event, packet, window)?;
+                self.before = if is_fixed(event.time) { window.from } else { at };
+                return Ok(());
+            }
+            What::Inject(packet) => {
+                self.pass_until(window.from)?;
+                self.inject(packet)?;
+                window.from
+            }
+            What::Call(call) => {
+                self.pass_until(window.from)?;
+                self.before = window.from;
+                self.start_call(event, call)?;
+                window.from
+            }
+            What::Code(code) => {
+                self.pass_until(window.from)?;
+                self.machine.settle();
+                code::check(code, &self.sockets, &self.machine)?;
+                window.from
+            }
+            What::Shell(command) => {
+                self.pass_until(window.from)?;
+                self.machine.settle();
+                shell::run(command, &mut self.machine, &mut self.sockets, &self.settings, &mut self.notes)?;
+                window.from
+            }
+        };
+        self.before = started;
+        Ok(())
+    }
+
+    /// When something at `time` may happen, on the machine's clock, without tolerance.
+    fn window(&self, time: Time) -> Window {
+        let scale = |time: Duration| time.mul_f64(self.settings.time_scale);
+        let (from, to) = match time {
+            Time::At(at) => (scale(at), scale(at)),
+            Time::After(by) => (self.before + scale(by), self.before + scale(by)),
+            Time::Any => (Duration::ZERO, self.machine.now() + self.settings.patience),
+            Time::Between(from, to) => (scale(from), scale(to)),
+            Time::AfterBetween(from, to) => (self.before + scale(from), self.before + scale(to)),
+        };
+        Window { from, to }
+    }
+
+    // ---- time --------------------------------------------------------------------------------------------------
+
+    /// Lets time pass up to `at`; calls that block may return meanwhile.
+    fn pass_until(&mut self, at: Duration) -> Step<()> {
+        self.machine.settle();
+        self.try_blocked()?;
+        while let Some(next) = self.machine.next_timer().filter(|next| *next <= at) {
+            self.machine.run_to(next);
+            self.try_blocked()?;
+        }
+        self.machine.run_to(at);
+        self.try_blocked()
+    }
+
+    /// Waits for the next packet, up to `limit`.
+    fn next_packet(&mut self, limit: Duration) -> Step<Option<Sent>> {
+        loop {
+            self.machine.settle();
+            self.try_blocked()?;
+            if let Some(sent) = self.machine.pop() {
+                return Ok(Some(sent));
+            }
+            match self.machine.next_timer().filter(|next| *next <= limit) {
+                Some(next) => self.machine.run_to(next),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    // ---- packets -----------------------------------------------------------------------------------------------
+
+    fn inject(&mut self, packet: &Packet) -> Step<()> {
+        match &packet.body {
+            Body::Tcp(segment) => {
+                let bytes = flows::outside(packet, segment, &mut self.machine, &self.sockets)?;
+                self.machine.inject(bytes);
+                Ok(())
+            }
+            Body::Icmp(icmp) => Err(Failure::not_built(icmp.kind.span, "ICMP errors")),
+            Body::Other(word) => Err(Failure::not_built(word.span, &word.value)),
+        }
+    }
+
+    /// The next packet that leaves must be this one; when it left.
+    fn expect(&mut self, event: &Event, packet: &Packet, window: Window) -> Step<Duration> {
+        let segment = match &packet.body {
+            Body::Tcp(segment) => segment,
+            Body::Icmp(icmp) => return Err(Failure::not_built(icmp.kind.span, "ICMP errors")),
+            Body::Other(word) => return Err(Failure::not_built(word.span, &word.value)),
+        };
+        compare::check_built(packet, segment)?;
+        let tolerance = self.settings.tolerance;
+        let limit = window.to.max(self.machine.now()) + tolerance;
+        let limit = if event.time == Time::Any { self.machine.now() + self.settings.patience } else { limit };
+        let Some(sent) = self.next_packet(limit)? else {
+            self.machine.run_to(limit);
+            let within = if event.time == Time::Any { "" } else { " in time" };
+            return Err(Failure::new(Kind::NoPacket, event.span, format!("no packet has left{within}"))
+                .expected(compare::describe(segment)));
+        };
+        compare::compare(packet, segment, &sent, &mut self.machine)?;
+        let (from, to) = (window.from.saturating_sub(tolerance), window.to + tolerance);
+        if event.time != Time::Any && !(from..=to).contains(&sent.at) {
+            return Err(Failure::new(Kind::Time, event.span, "the packet has left at the wrong time")
+                .expected(times(window))
+                .got(seconds(sent.at)));
+        }
+        Ok(sent.at)
+    }
+
+    // ---- calls -------------------------------------------------------------------------------------------------
+
+    fn start_call(&mut self, event: &'a Event, call: &'a crate::ast::Call) -> Step<()> {
+        self.machine.settle();
+        let mut progress = calls::Progress::new(self.machine.now());
+        match calls::attempt(call, &mut progress, &mut self.machine, &mut self.sockets)? {
+            Answer::Returned(result) => {
+                self.machine.settle();
+                let ends = event.ends.map(|ends| self.window(ends));
+                if let Some(window) = ends.filter(|window| window.from > self.machine.now() + self.settings.tolerance) {
+                    return Err(Failure::new(Kind::Time, call.span, "the call has returned at once")
+                        .expected(times(window))
+                        .got(seconds(self.machine.now())));
+                }
+                calls::check(call, &result)
+            }
+            Answer::Blocks => {
+                let due = match event.ends {
+                    Some(ends) => self.window(ends),
+                    None => Window { from: self.before, to: self.before },
+                };
+                self.blocked.push(Blocked { event, call, progress, due });
+                if event.ends.is_some() {
+                    return Ok(());
+                }
+                // Without an end it may take no time: only what happens at this moment can let it return.
+                self.pass_until(self.before + self.settings.tolerance.min(Duration::from_millis(1)))?;
+                match self.blocked.last() {
+                    Some(blocked) if core::ptr::eq(blocked.event, event) => {
+                        Err(Failure::new(Kind::Blocks, call.span, "the call blocks")
+                            .help("where it shall return later, write its end: `+0...0.5 read(..) = 100`"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Tries calls that block again; one that is late is a failure.
+    fn try_blocked(&mut self) -> Step<()> {
+        let now = self.machine.now();
+        let tolerance = self.settings.tolerance;
+        let mut n = 0;
+        while n < self.blocked.len() {
+            let blocked = &mut self.blocked[n];
+            let (call, due) = (blocked.call, blocked.due);
+            let answer = calls::attempt(call, &mut blocked.progress, &mut self.machine, &mut self.sockets)?;
+            match answer {
+                Answer::Returned(result) => {
+                    self.blocked.remove(n);
+                    if now + tolerance < due.from || now > due.to + tolerance {
+                        return Err(Failure::new(Kind::Time, call.span, "the call has returned at the wrong time")
+                            .expected(times(due))
+                            .got(seconds(now)));
+                    }
+                    calls::check(call, &result)?;
+                    self.machine.settle();
+                }
+                Answer::Blocks if now > due.to + tolerance => {
+                    return Err(
+                        Failure::new(Kind::Blocks, call.span, "the call has not returned in time").expected(times(due))
+                    );
+                }
+                Answer::Blocks => n += 1,
+            }
+        }
+        Ok(())
+    }
+
+    // ---- the end -----------------------------------------------------------------------------------------------
+
+    fn finish(&mut self, script: &Script) -> Step<()> {
+        let end = script.events.last().map_or(crate::ast::Span::default(), |event| event.span);
+        self.machine.settle();
+        let due = self.blocked.iter().map(|blocked| blocked.due.to).max();
+        if let Some(due) = due {
+            self.pass_until(due + self.settings.tolerance + Duration::from_nanos(1))?;
+        }
+        if !self.settings.strict {
+            return Ok(());
+        }
+        let limit = self.machine.now() + AFTERWARDS;
+        match self.next_packet(limit)? {
+            None => Ok(()),
+            Some(sent) => Err(Failure::new(Kind::Unexpected, end, "a packet has left that no line expects")
+                .got(compare::describe_sent(&sent, &self.machine))
+                .help("--strict demands that every packet is expected, in the 10 s after the last line, too")),
+        }
+    }
+}
+
+fn is_fixed(time: Time) -> bool {
+    matches!(time, Time::At(_) | Time::After(_))
+}
+
+/// A time as a script writes it.
+fn seconds(time: Duration) -> String {
+    let text = format!("{:.6}", time.as_secs_f64());
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn times(window: Window) -> String {
+    if window.from == window.to {
+        return seconds(window.from);
+    }
+    format!("{} to {}", seconds(window.from), seconds(window.to))
+}

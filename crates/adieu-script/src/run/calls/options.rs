@@ -1,0 +1,134 @@
+//! Options of sockets, and questions to them.
+
+use std::time::Duration;
+
+use super::{Answer, Context, Made};
+use crate::ast::{Spanned, Value};
+use crate::run::failure::{Failure, Kind};
+use crate::run::values::{boxed, errno_number, field, number_or};
+
+const SOL_SOCKET: i64 = 1;
+const SOL_TCP: i64 = 6;
+const SO_ERROR: i64 = 4;
+const SO_SNDBUF: i64 = 7;
+const SO_RCVBUF: i64 = 8;
+const SO_LINGER: i64 = 13;
+const TCP_LINGER2: i64 = 8;
+const TCP_SYNCNT: i64 = 7;
+const SIOCINQ: i64 = 0x541b;
+const SIOCOUTQ: i64 = 0x5411;
+
+/// Options that are kept and told, and change nothing that a script could see: what they ask for is always so, or never
+/// matters in one process.
+const WITHOUT_EFFECT: &[(i64, i64)] = &[
+    (SOL_SOCKET, 2),  // SO_REUSEADDR: a listener never stands in its own way
+    (SOL_SOCKET, 15), // SO_REUSEPORT
+    (SOL_TCP, 1),     // TCP_NODELAY: nothing is held back yet
+    (SOL_TCP, 12),    // TCP_QUICKACK: nothing is acknowledged late yet
+];
+
+impl Context<'_> {
+    pub(super) fn set_option(&mut self) -> Made {
+        let (number, level, name) = (self.number(0)?, self.number(1)?, self.number(2)?);
+        let value = self.argument(3)?.clone();
+        if self.sockets.get(number).is_none() {
+            return Ok(Answer::error("EBADF"));
+        }
+        if (level, name) == (SOL_SOCKET, SO_LINGER) {
+            return self.set_linger(number, &value);
+        }
+        let wanted = boxed(&value)?.unwrap_or(0);
+        let size = || u32::try_from(wanted).map_err(|_| Failure::meaning(value.span, "a size in bytes is needed here"));
+        match (level, name) {
+            (SOL_SOCKET, SO_RCVBUF) => {
+                let size = size()?;
+                self.machine.stack.reconfigure(|config| config.receive_buffer = size);
+            }
+            (SOL_SOCKET, SO_SNDBUF) => {
+                let size = size()?;
+                self.machine.stack.reconfigure(|config| config.send_buffer = size);
+            }
+            (SOL_TCP, TCP_LINGER2) => {
+                let time = Duration::from_secs(wanted.unsigned_abs());
+                self.machine.stack.reconfigure(|config| config.fin_wait_2 = time);
+            }
+            (SOL_TCP, TCP_SYNCNT) => {
+                let count = u8::try_from(wanted).unwrap_or(u8::MAX);
+                self.machine.stack.reconfigure(|config| config.syn_retries = count);
+            }
+            _ if WITHOUT_EFFECT.contains(&(level, name)) => {}
+            _ => return Err(Failure::not_built(self.call.span, &self.option_name())),
+        }
+        if let Some(socket) = self.sockets.get(number) {
+            socket.options.insert((level, name), wanted);
+        }
+        Ok(Answer::ok(0))
+    }
+
+    fn option_name(&self) -> String {
+        match self.call.arguments.get(2).map(|argument| &argument.value) {
+            Some(Value::Symbol(name)) => format!("the option {name}"),
+            _ => "this option".into(),
+        }
+    }
+
+    /// `{onoff=1, linger=0}`
+    fn set_linger(&mut self, number: i64, value: &Spanned<Value>) -> Made {
+        let part =
+            |names: [&str; 2], place| field(&value.value, names[0], place).or(field(&value.value, names[1], place));
+        let (Some(on), Some(time)) = (part(["onoff", "l_onoff"], 0), part(["linger", "l_linger"], 1)) else {
+            return Err(Failure::meaning(value.span, "{onoff=1, linger=0} is needed here"));
+        };
+        let (on, time) = (number_or(Some(on), 0)?, number_or(Some(time), 0)?);
+        if let Some(socket) = self.sockets.get(number) {
+            socket.linger = (on != 0).then(|| Duration::from_secs(time.unsigned_abs()));
+        }
+        Ok(Answer::ok(0))
+    }
+
+    pub(super) fn get_option(&mut self) -> Made {
+        let (number, level, name) = (self.number(0)?, self.number(1)?, self.number(2)?);
+        let expected = self.argument(3)?.clone();
+        if self.sockets.get(number).is_none() {
+            return Ok(Answer::error("EBADF"));
+        }
+        let kept = self.sockets.get(number).and_then(|socket| socket.options.get(&(level, name)).copied());
+        let value = match (level, name) {
+            (SOL_SOCKET, SO_ERROR) => self.sockets.take_error(number, self.machine).map_or(0, errno_number),
+            _ => match kept {
+                Some(value) => value,
+                None if WITHOUT_EFFECT.contains(&(level, name)) => 0,
+                None => return Err(Failure::not_built(self.call.span, &self.option_name())),
+            },
+        };
+        self.told(&expected, value)?;
+        Ok(Answer::ok(0))
+    }
+
+    /// Holds a number that a call has written against what the script expects there.
+    fn told(&self, expected: &Spanned<Value>, value: i64) -> Result<(), Box<Failure>> {
+        match boxed(expected)? {
+            Some(wanted) if wanted != value => {
+                let call = &self.call.name.value;
+                Err(Failure::new(Kind::Result, expected.span, format!("{call} has told another number"))
+                    .expected(wanted.to_string())
+                    .got(value.to_string()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn ioctl(&mut self) -> Made {
+        let (number, request) = (self.number(0)?, self.number(1)?);
+        let expected = self.argument(2)?.clone();
+        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        let Some(handle) = socket.stream() else { return Ok(Answer::error("EINVAL")) };
+        let value = match request {
+            SIOCINQ => self.machine.stack.unread(handle),
+            SIOCOUTQ => self.machine.stack.unacknowledged(handle),
+            _ => return Err(Failure::not_built(self.call.span, "this request of ioctl")),
+        };
+        self.told(&expected, i64::try_from(value).unwrap_or(i64::MAX))?;
+        Ok(Answer::ok(0))
+    }
+}

@@ -1,0 +1,90 @@
+//! Commands between backticks: those that ask or change something of TCP have a meaning here.
+
+use adieu_core::State;
+
+use super::failure::{Failure, Kind};
+use super::machine::Machine;
+use super::parameters;
+use super::settings::Settings;
+use super::sockets::Sockets;
+use crate::ast::Spanned;
+
+/// Runs the commands of one pair of backticks: lines, or separated by semicolons or `&&`.
+pub(crate) fn run(
+    command: &Spanned<String>,
+    machine: &mut Machine,
+    sockets: &mut Sockets,
+    settings: &Settings,
+    notes: &mut Vec<String>,
+) -> Result<(), Box<Failure>> {
+    let text = command.value.replace("\\\n", " ").replace("&&", ";");
+    for line in text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[0] {
+            "sysctl" => {
+                for word in words[1..].iter().filter(|word| !word.starts_with('-')) {
+                    let word = word.trim_matches(['"', '\'']);
+                    let (name, value) = word.split_once('=').ok_or_else(|| {
+                        Failure::meaning(command.span, format!("sysctl needs NAME=VALUE, not {word:?}"))
+                    })?;
+                    parameters::sysctl(name, value, command.span, machine, notes)?;
+                }
+            }
+            "sockstat" | "!" => ask(line, command, machine)?,
+            "tcpdrop" => {
+                let now = machine.instant();
+                let handles: Vec<_> = sockets.all().filter_map(|(_, socket)| socket.stream()).collect();
+                handles.into_iter().for_each(|handle| machine.stack.abort(now, handle));
+                machine.settle();
+            }
+            _ if settings.ignore_shell => notes.push(format!("ignored: `{line}`")),
+            other => {
+                return Err(Failure::meaning(command.span, format!("the command `{other}` has no meaning here"))
+                    .help("sysctl, sockstat | grep STATE and tcpdrop have; --ignore-shell passes over others"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `sockstat .. | grep STATE`: whether a connection is in that state; `! sockstat ..`: that none is.
+fn ask(line: &str, command: &Spanned<String>, machine: &Machine) -> Result<(), Box<Failure>> {
+    let (negated, line) = match line.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, line),
+    };
+    let question = line.split_once('|').and_then(|(_, filter)| filter.trim().strip_prefix("grep"));
+    let word = question.and_then(|words| words.split_whitespace().rfind(|word| !word.starts_with('-')));
+    let Some(word) = word else {
+        return Err(Failure::meaning(command.span, "write `sockstat .. | grep STATE`"));
+    };
+    let state = state(word).ok_or_else(|| Failure::meaning(command.span, format!("there is no state {word:?}")))?;
+    let found = machine.flows.flows().any(|flow| machine.stack.flow_state(&flow) == state);
+    if found != negated {
+        return Ok(());
+    }
+    let states: Vec<&str> = machine.flows.flows().map(|flow| machine.stack.flow_state(&flow).name()).collect();
+    let (expected, got) = (if negated { "none in" } else { "one in" }, states.join(", "));
+    Err(Failure::new(Kind::Assertion, command.span, "no connection is in that state")
+        .expected(format!("{expected} {}", state.name()))
+        .got(if got.is_empty() { "no connection".into() } else { got }))
+}
+
+fn state(word: &str) -> Option<State> {
+    let plain: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase();
+    let all = [
+        State::Closed,
+        State::Listen,
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::CloseWait,
+        State::Closing,
+        State::LastAck,
+        State::TimeWait,
+    ];
+    all.into_iter()
+        .find(|state| state.name().replace('-', "") == plain || plain == "SYNRCVD" && *state == State::SynReceived)
+}

@@ -94,6 +94,9 @@ pub(crate) struct Script {
     /// Run on N threads [default: as many as the machine has]
     #[arg(short = 'j', value_name = "N")]
     pub(crate) jobs: Option<NonZeroU16>,
+    /// Change each expectation of each script, and count the changes that go unnoticed; at most 1 in 100 may
+    #[arg(long)]
+    pub(crate) mutants: bool,
     /// Draw what happened in each script, not just in those that fail
     #[arg(long)]
     pub(crate) ladder: bool,

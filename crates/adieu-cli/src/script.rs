@@ -1,5 +1,6 @@
 //! `adieu script`: packet scripts, run on the stack in virtual time.
 
+mod control;
 mod find;
 mod output;
 
@@ -48,6 +49,9 @@ pub(crate) fn run_scripts(script: &Script) -> Result<ExitCode, Failure> {
         Some(Version::Ipv6) => &[Some(Family::Ipv6)],
         Some(Version::Both) => &[Some(Family::Ipv4), Some(Family::Ipv6)],
     };
+    if script.mutants {
+        return control::run_mutants(&sources, families, &settings, &defines);
+    }
     let work: Vec<(&Source, Option<Family>)> =
         sources.iter().flat_map(|source| families.iter().map(move |family| (source, *family))).collect();
     let began = Instant::now();
@@ -120,8 +124,8 @@ fn settings(script: &Script) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-const POLICIES: &str = "the keys are errno (ours, posix), receive-buffer and send-buffer (bytes), time-wait, fin-wait-2 \
-    and min-rto (milliseconds), retries, orphan-retries, syn-retries and syn-ack-retries";
+const POLICIES: &str = "the keys are errno (ours, posix), receive-buffer and send-buffer (bytes), time-wait, \
+    fin-wait-2 and min-rto (milliseconds), retries, orphan-retries, syn-retries and syn-ack-retries";
 
 fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), Failure> {
     let wrong = || Failure::usage(format_args!("--set {name}={value}: {POLICIES}"));

@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) ipv6: bool,
     /// Left and right host's device, on the network in memory.
     pub(crate) device: [Device; 2],
+    /// The client's port in the first scenario in memory. Each has its own: a capture of many keeps them apart.
+    pub(crate) port: u16,
     /// What adieu is, where Linux is the other end.
     pub(crate) role: Role,
     /// Columns.
@@ -36,10 +38,13 @@ pub(crate) struct Options {
     pub(crate) style: Style,
 }
 
+/// The client's port in the first scenario.
+const FIRST_PORT: u16 = 49152;
+
 impl Default for Options {
     fn default() -> Self {
-        let (device, role) = ([Device::Plain; 2], Role::Client);
-        Self { time_wait: None, ipv6: false, device, role, width: 100, ascii: false, style: Style::Plain }
+        let (device, port, role) = ([Device::Plain; 2], FIRST_PORT, Role::Client);
+        Self { time_wait: None, ipv6: false, device, port, role, width: 100, ascii: false, style: Style::Plain }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod ast;
 mod error;
+pub mod mutate;
 pub mod parse;
 pub mod run;
 

@@ -34,6 +34,10 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
+/// A script may last this long on its own clock: ten years.
+const LONGEST: Duration = Duration::from_secs(315_576_000);
+/// Timers that may fire, and packets that may leave, in one script.
+const STEPS: usize = 100_000;
 /// How long packets may still leave after the last event of a strict run.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
@@ -60,6 +64,10 @@ struct Runner<'a> {
     sockets: Sockets,
     /// When the event before took place, as the script counts.
     before: Duration,
+    /// The event that is played.
+    place: crate::ast::Span,
+    /// Timers that have fired.
+    steps: usize,
     /// Calls that have not returned yet.
     blocked: Vec<Blocked<'a>>,
     notes: Vec<String>,
@@ -92,11 +100,21 @@ impl<'a> Runner<'a> {
         // What the script sets before its first packet counts from the beginning.
         let machine = Machine::new(&settings);
         let sockets = Sockets::new(&settings);
-        Ok(Self { settings, machine, sockets, before: Duration::ZERO, blocked: Vec::new(), notes })
+        Ok(Self {
+            settings,
+            machine,
+            sockets,
+            before: Duration::ZERO,
+            place: crate::ast::Span::default(),
+            steps: 0,
+            blocked: Vec::new(),
+            notes,
+        })
     }
 
     fn play(&mut self, script: &'a Script) -> Step<()> {
         for event in &script.events {
+            self.place = event.span;
             self.play_event(event)?;
         }
         self.finish(script)
@@ -104,6 +122,10 @@ impl<'a> Runner<'a> {
 
     fn play_event(&mut self, event: &'a Event) -> Step<()> {
         let window = self.window(event.time);
+        let ends = event.ends.map_or(window, |ends| self.window(ends));
+        if window.to.max(ends.to) > LONGEST {
+            return Err(Failure::meaning(event.span, "a script may last ten years, and no longer"));
+        }
         let started = match &event.what {
             What::Expect(packet) => {
                 let at = self.expect(event, packet, window)?;
@@ -158,11 +180,22 @@ impl<'a> Runner<'a> {
         self.machine.settle();
         self.try_blocked()?;
         while let Some(next) = self.machine.next_timer().filter(|next| *next <= at) {
-            self.machine.run_to(next);
+            self.step_to(next)?;
             self.try_blocked()?;
         }
         self.machine.run_to(at);
         self.try_blocked()
+    }
+
+    /// On to the next timer, unless there were too many.
+    fn step_to(&mut self, next: Duration) -> Step<()> {
+        self.steps += 1;
+        self.machine.run_to(next);
+        if self.steps.max(self.machine.packets()) > STEPS {
+            let limit = format!("more than {STEPS} timers or packets: the script waits for what never comes");
+            return Err(Failure::meaning(self.place, limit));
+        }
+        Ok(())
     }
 
     /// Waits for the next packet, up to `limit`.
@@ -174,7 +207,7 @@ impl<'a> Runner<'a> {
                 return Ok(Some(sent));
             }
             match self.machine.next_timer().filter(|next| *next <= limit) {
-                Some(next) => self.machine.run_to(next),
+                Some(next) => self.step_to(next)?,
                 None => return Ok(None),
             }
         }

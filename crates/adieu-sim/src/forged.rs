@@ -27,7 +27,7 @@ impl Forged<'_> {
     pub fn packet(&self, [source, destination]: [SocketAddr; 2], [iss, irs]: [Seq; 2]) -> Vec<u8> {
         let header = Header {
             seq: iss + self.seq,
-            ack: Some(irs + self.ack),
+            ack: Some(irs + self.ack).filter(|_| self.flags.has(Flags::ACK)),
             control: Control::None,
             push: false,
             window: 65_535,

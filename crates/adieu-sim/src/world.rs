@@ -28,6 +28,8 @@ pub struct Setup {
     pub names: [&'static str; 2],
     /// IPv6 instead of IPv4.
     pub ipv6: bool,
+    /// The left host's port; the right host's is 80.
+    pub port: u16,
     /// Left and right host's device.
     pub device: [Device; 2],
 }
@@ -41,6 +43,7 @@ impl Setup {
             wire: Wire::default(),
             names: ["client", "server"],
             ipv6: false,
+            port: 49152,
             device: [Device::Plain; 2],
         }
     }
@@ -89,7 +92,7 @@ impl World {
             rng.fill_bytes(&mut secret);
             Host::new(Stack::new(config, Secrets::from_bytes(secret), checksum::sum), address)
         };
-        let hosts = [host(left, 1, 49152), host(right, 2, 80)];
+        let hosts = [host(left, 1, setup.port), host(right, 2, 80)];
         let ends = [0, 1].map(|n| End { name: setup.names[n].into(), address: hosts[n].address });
         Self {
             now: Instant::ZERO,

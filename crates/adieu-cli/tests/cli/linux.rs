@@ -21,14 +21,14 @@ fn option(family: Family) -> &'static str {
     family.pick("", "--ipv6")
 }
 
-/// A minute is all that the tour may take.
+/// It takes half a minute, nearly all of it waiting.
 fn every_scenario_holds_with_adieu_as_client_and_as_server(family: Family) {
     let output = script(
         family,
         &format!(
             r#"set +e
             for role in client server; do
-                timeout 60 "$ADIEU" tour --peer linux --as $role {} > $role 2>> log &
+                timeout 120 "$ADIEU" tour --peer linux --as $role {} > $role 2>> log &
             done
             for role in client server; do wait -n; echo $?; done; tail -n 1 client server
             grep FAILED client server && cat client server >&2; exit 0"#,
@@ -45,7 +45,7 @@ fn another_user_plays_the_whole_tour(family: Family) {
     let output = script(
         family,
         &format!(
-            r#"{NOBODY} nobody timeout 60 "$DIR/adieu" tour --peer linux {} > out 2> log || cat out >&2
+            r#"{NOBODY} nobody timeout 120 "$DIR/adieu" tour --peer linux {} > out 2> log || cat out >&2
             tail -n 1 out; ip link"#,
             option(family)
         ),
@@ -106,8 +106,8 @@ fn pictures_captures_and_json_are_made_of_it_too(family: Family) {
         segments.map(|event| (event["at_ns"].as_u64().unwrap(), event["arrives_ns"].as_u64())).collect()
     };
     assert_eq!(segments(&scenarios[0]).iter().filter(|(_, arrives)| arrives.is_none()).count(), 1);
-    let slow = segments(&scenarios[1]).iter().filter(|(at, arrives)| arrives.unwrap() > at + 10_000_000).count();
-    assert_eq!(slow, 4, "{}", scenarios[1]);
+    let held = segments(&scenarios[1]).iter().filter(|(at, arrives)| arrives.unwrap() > *at).count();
+    assert_eq!(held, 2, "{}", scenarios[1]);
 }
 
 fn a_time_wait_that_was_asked_for_is_kept(family: Family) {

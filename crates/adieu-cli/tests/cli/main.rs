@@ -2,31 +2,38 @@
 
 mod common;
 mod connect;
-mod family;
-mod harness;
 mod linux;
 mod listen;
 mod peers;
 mod real;
 mod rootless;
+mod script;
 mod signals;
 mod tour;
+mod tshark;
+
+// What the library's tests have as well.
+#[path = "../../../adieu/tests/trials/family.rs"]
+mod family;
+#[path = "../../../adieu/tests/trials/harness.rs"]
+mod harness;
+#[path = "../../../adieu/tests/trials/sandbox.rs"]
+mod sandbox;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The longest first, so that the last thread does not work alone.
-    let trials = [
+    harness::main([
         linux::trials(),
+        tshark::trials(),
         real::trials(),
         connect::trials(),
         listen::trials(),
         rootless::trials(),
         signals::trials(),
+        script::trials(),
         tour::trials(),
         harness::trials(),
-    ];
-    let arguments = libtest_mimic::Arguments::from_args();
-    harness::keep_panics();
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+    ])
 }

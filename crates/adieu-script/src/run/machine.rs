@@ -116,6 +116,11 @@ impl Machine {
         self.sent.pop_front()
     }
 
+    /// How many packets have crossed the device.
+    pub(crate) fn packets(&self) -> usize {
+        self.trace.packets.len()
+    }
+
     /// Writes down what the application does.
     pub(crate) fn note(&mut self, text: String) {
         let at = self.trace_time();

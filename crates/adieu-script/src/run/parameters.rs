@@ -40,6 +40,9 @@ const IRRELEVANT: &[&str] = &[
     "wire_server",
 ];
 
+/// Buffers that a script may ask for, in bytes.
+pub(crate) const LARGEST_BUFFER: u32 = 64 * 1024 * 1024;
+
 /// Applies the option lines of a script.
 pub(crate) fn apply_options(
     options: &[Spanned<Setting>],
@@ -99,8 +102,9 @@ pub(crate) fn sysctl(
     // The second of three numbers is the default.
     let middle = || {
         let word = value.split([' ', '\t', ',']).filter(|word| !word.is_empty()).nth(1).unwrap_or(value);
-        word.parse::<u32>().map_err(|_| needed())
+        word.parse::<u32>().ok().filter(|size| *size <= LARGEST_BUFFER).ok_or_else(needed)
     };
+    let size = || u32::try_from(number()?).ok().filter(|size| *size <= LARGEST_BUFFER).ok_or_else(needed);
     let stack = &mut machine.stack;
     let milliseconds = |by: u64| Ok::<_, Box<Failure>>(Duration::from_millis(number()?.saturating_mul(by)));
     match name {
@@ -141,11 +145,11 @@ pub(crate) fn sysctl(
             stack.reconfigure(|config| config.send_buffer = size);
         }
         "net.inet.tcp.recvspace" => {
-            let size = u32::try_from(number()?).map_err(|_| needed())?;
+            let size = size()?;
             stack.reconfigure(|config| config.receive_buffer = size);
         }
         "net.inet.tcp.sendspace" => {
-            let size = u32::try_from(number()?).map_err(|_| needed())?;
+            let size = size()?;
             stack.reconfigure(|config| config.send_buffer = size);
         }
         _ => notes.push(format!("ignored: sysctl {name}: the stack has no such parameter")),

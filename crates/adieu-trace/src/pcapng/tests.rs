@@ -1,6 +1,4 @@
-//! Files read back with another parser, and with tshark where there is one.
-
-use std::process::Command;
+//! Files read back with another parser. What tshark says of them is asked by the command's tests.
 
 use adieu_core::State;
 use adieu_core::wire::Packet;
@@ -159,35 +157,4 @@ fn the_packets_of_the_stories_are_sound() {
             assert!(adieu_core::wire::Segment::parse(datagram.body, &Packet::new(&packet.bytes)).is_some());
         }
     }
-}
-
-/// Wireshark's own judgement: no malformed frame, no bad checksum, the comments and times as they were.
-#[test]
-fn tshark_reads_it() {
-    let path = std::env::temp_dir().join(format!("adieu-trace-{}.pcapng", std::process::id()));
-    std::fs::write(&path, file(&[("four-way", &four_way()), ("lost-fin", &lost_fin())])).unwrap();
-    let fields = ["frame.interface_name", "frame.time_epoch", "ip.checksum.status", "tcp.checksum.status"];
-    let mut tshark = Command::new("tshark");
-    tshark.args(["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-T", "fields", "-r"]).arg(&path);
-    tshark.args(fields.iter().chain(&["frame.comment", "_ws.malformed"]).flat_map(|field| ["-e", field]));
-    let output = tshark.output();
-    std::fs::remove_file(&path).unwrap();
-    let Ok(output) = output else {
-        println!("skipped: no tshark");
-        return;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
-    assert_eq!(lines.len(), four_way().trace.packets.len() + lost_fin().trace.packets.len());
-    for line in &lines {
-        assert_eq!((line[2], line[3], line[5]), ("1", "1", ""), "{line:?}");
-    }
-    assert_eq!(lines[0][..2], ["four-way", "1767323045.678901234"]);
-    assert_eq!(
-        lines[5][4],
-        "client: ESTABLISHED -> FIN-WAIT-1,server: ESTABLISHED -> CLOSE-WAIT (on arrival, 10 ms later)"
-    );
-    assert_eq!(lines[9][..2], ["lost-fin", "1767323106.678901234"]);
-    assert!(lines[9][4].ends_with("lost on the wire"));
 }

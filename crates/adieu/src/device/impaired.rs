@@ -154,6 +154,12 @@ impl Impaired {
 }
 
 impl Injector {
+    /// Lets everything that is delayed go on now, in the order it was due.
+    pub fn release(&self) {
+        self.0.wire().all_due();
+        self.0.changed.notify_one();
+    }
+
     /// Puts `packet`, from its IP header on, on the wire: into the net, or out to the device. No impairment sees it.
     ///
     /// # Errors
@@ -218,6 +224,14 @@ impl Wire {
         }
         self.taken += 1;
         self.under_way[direction as usize].insert((due, self.taken), Late { packet, seen });
+    }
+
+    fn all_due(&mut self) {
+        let now = Instant::now();
+        for queue in &mut self.under_way {
+            let packets = std::mem::take(queue).into_values();
+            queue.extend((0..).zip(packets).map(|(place, late)| ((now, place), late)));
+        }
     }
 
     fn next(&self, direction: Direction) -> Option<Instant> {

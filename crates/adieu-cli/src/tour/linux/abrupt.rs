@@ -6,7 +6,7 @@ use adieu::State;
 use adieu_core::wire::Flags;
 use adieu_sim::{Forged, Rule, Sight, Verdict};
 
-use super::stage::{CLIENT, PORT, SERVER, Stage};
+use super::stage::{CLIENT, HELD, PORT, SERVER, SOON, Stage};
 
 pub(super) async fn abort(stage: &mut Stage) {
     stage.establish().await;
@@ -74,15 +74,17 @@ pub(super) async fn refused(stage: &mut Stage) {
 pub(super) async fn connect_cancelled(stage: &mut Stage) {
     let listens = stage.listen().is_ok();
     stage.check("the server listens", listens);
-    let late = Verdict::Hold(Duration::from_millis(60));
-    stage.rule(Rule::first("the answer", 1, late, |sight: &Sight| sight.is(SERVER, Flags::SYN)));
+    stage.rule(Rule::first("the answer", usize::MAX, HELD, |sight: &Sight| sight.is(SERVER, Flags::SYN)));
     stage.note(CLIENT, "connect");
     let attempt = tokio::time::timeout(Duration::from_millis(20), stage.connect(CLIENT, 0, PORT)).await;
     stage.note(CLIENT, "close");
     stage.check("the server's answer is not there yet when the client gives up", attempt.is_err());
+    let answered = stage.until(|stage| stage.count(SERVER, Flags::SYN) > 0).await;
+    stage.check("the server has answered", answered);
     let gone = stage.reaches(CLIENT, State::Closed).await;
     stage.check("closed in SYN-SENT: the client's port is free", gone);
     let waiting = stage.state(SERVER) == State::SynReceived;
+    stage.release_held();
     let forgotten = stage.reaches(SERVER, State::Closed).await;
     let answered = stage.count(CLIENT, Flags::RST) > 0;
     stage.check("the answer comes too late and draws a reset: the server forgets", waiting && forgotten && answered);
@@ -112,20 +114,21 @@ pub(super) async fn peer_forgot(stage: &mut Stage) {
 pub(super) async fn spoofed_reset(stage: &mut Stage) {
     stage.establish().await;
     stage.greet(CLIENT).await;
-    let mut guess = async |seq: u32| {
+    let mut guess = async |seq: u32, patience: Duration| {
         stage.note(CLIENT, format!("(a stranger forges RST {seq})"));
         let before = stage.watch.seen().segments().count();
         stage.forge(CLIENT, &Forged { flags: Flags::RST, seq, ack: 1, data: &[] });
-        stage.wait(Duration::from_millis(30)).await;
-        let seen = stage.watch.seen();
-        seen.segments().skip(before).filter(|(_, segment)| segment.from == SERVER).any(|(_, segment)| {
-            // A reset in turn would be an answer, too, but a wrong one.
-            segment.flags == Flags::ACK
-        })
+        // A reset in turn would be an answer, too, but a wrong one.
+        let answered = move |stage: &mut Stage| {
+            let seen = stage.watch.seen();
+            let mut after = seen.segments().skip(before);
+            after.any(|(_, segment)| segment.from == SERVER && segment.flags == Flags::ACK)
+        };
+        stage.until_within(patience, answered).await
     };
     // What the server expects next is 6; this guess is beyond that, and within its window.
-    let challenged = guess(1000).await;
-    let silent = !guess(1_000_000_000).await;
+    let challenged = guess(1000, SOON).await;
+    let silent = !guess(1_000_000_000, Duration::from_millis(30)).await;
     stage.check("a reset within the window, but not exactly at the next number, draws a challenge ACK", challenged);
     stage.check("one outside the window is not even answered", silent);
     let alive = stage.states() == [State::Established; 2];

@@ -164,6 +164,13 @@ impl Stage {
         self.ends[side as usize].take()
     }
 
+    /// Lets what the wire holds back go on, and nothing more be held.
+    pub(super) fn release_held(&mut self) {
+        self.watch.seen().no_more_rules();
+        self.injector.release();
+        self.look();
+    }
+
     /// The four-way goodbye: one end closes its direction, the other reads to the end and closes its own.
     pub(super) async fn part(&mut self, first: Side) {
         let second = first.other();

@@ -1,18 +1,14 @@
 //! One end closes, then the other; or both at once.
 
-use std::time::Duration;
-
 use adieu::State;
 use adieu_core::wire::Flags;
-use adieu_sim::{Rule, Verdict};
+use adieu_sim::Rule;
 use adieu_trace::Side;
 
-use super::stage::{CLIENT, SERVER, Stage};
+use super::stage::{CLIENT, HELD, SERVER, Stage};
 
 /// What is sent into a half-closed connection.
 const MUCH: usize = 1_000_000;
-/// What each way of the wire takes where two ends shall do something at once.
-const DELAY: Duration = Duration::from_millis(20);
 
 pub(super) async fn four_way(stage: &mut Stage) {
     stage.establish().await;
@@ -121,16 +117,26 @@ async fn half_close(stage: &mut Stage, first: Side) {
     stage.check_goodbye(first).await;
 }
 
-/// Every segment takes a while from now on.
-fn slow_wire(stage: &Stage) {
-    stage.rule(Rule::new("a long wire", |_| Verdict::Hold(DELAY)));
+/// The first segment of each end with `flag` is held back until both are under way: they cross.
+async fn cross(stage: &mut Stage, flag: Flags) {
+    let crossing = stage.until(|stage| [CLIENT, SERVER].iter().all(|side| stage.count(*side, flag) > 0)).await;
+    stage.check("neither end has seen the other's when it sends its own", crossing);
+    stage.release_held();
+}
+
+fn hold_first(stage: &Stage, flag: Flags) {
+    for side in [CLIENT, SERVER] {
+        stage.rule(Rule::first("the first of each", 1, HELD, move |sight| sight.is(side, flag)));
+    }
 }
 
 /// Both close in the same moment, read to the end, and wait.
 async fn part_at_once(stage: &mut Stage) {
+    hold_first(stage, Flags::FIN);
     for side in [CLIENT, SERVER] {
         stage.shut_down(side).await;
     }
+    cross(stage, Flags::FIN).await;
     let read = stage.hear_end(CLIENT).await && stage.hear_end(SERVER).await;
     stage.check("both read the end of the stream", read);
     let waiting = stage.until(|stage| stage.states() == [State::TimeWait; 2]).await;
@@ -144,23 +150,20 @@ async fn part_at_once(stage: &mut Stage) {
 pub(super) async fn simultaneous(stage: &mut Stage) {
     stage.establish().await;
     stage.greet(CLIENT).await;
-    slow_wire(stage);
     part_at_once(stage).await;
 }
 
 pub(super) async fn simultaneous_open(stage: &mut Stage) {
-    slow_wire(stage);
+    hold_first(stage, Flags::SYN);
     let met = stage.meet([7000, 80]).await;
     stage.until(|stage| stage.states() == [State::Established; 2]).await;
     let path = [State::SynSent, State::SynReceived, State::Established];
     let both = [CLIENT, SERVER].iter().all(|side| stage.went(*side, &path));
     stage.check("two ends that connect to each other, nobody listening, get one connection", met);
     stage.check("their SYNs cross, and both go from SYN-SENT through SYN-RECEIVED to ESTABLISHED", both);
-    stage.wait(DELAY * 2).await;
     stage.say(CLIENT, b"hello").await;
     let heard = stage.hear(SERVER).await == b"hello";
     stage.check("it carries data", heard);
     stage.acknowledged(CLIENT).await;
-    stage.wait(DELAY * 2).await;
     part_at_once(stage).await;
 }

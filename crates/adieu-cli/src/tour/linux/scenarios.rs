@@ -72,18 +72,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!(
         "time-wait-refuses-port",
         "a port in TIME-WAIT cannot connect again to the same peer; another can",
-        time_wait::refuses_port
+        time_wait::refuses_port,
+        BOTH,
+        time_wait::longer
     ),
     scenario!(
         "time-wait-reopened",
         "a SYN that can only be new opens a connection from TIME-WAIT",
-        time_wait::reopened
+        time_wait::reopened,
+        BOTH,
+        time_wait::longer
     ),
     scenario!(
         "old-duplicate",
         "a segment that was under way all the time meets our TIME-WAIT, and does no harm",
         time_wait::old_duplicate,
-        &[Client]
+        &[Client],
+        time_wait::longer
     ),
     scenario!(
         "assassination",

@@ -45,6 +45,15 @@ impl Setup {
         setup
     }
 
+    /// Our TIME-WAIT, where something must happen within it: long enough for a busy machine.
+    pub(super) fn longer_wait(&mut self) {
+        if self.config.unsafe_short_time_wait {
+            self.config.time_wait = Duration::from_secs(2);
+            self.unusual.retain(|unusual| unusual.name != "time_wait");
+            self.ours(|_| {}, "time_wait", "2 s", "60 s");
+        }
+    }
+
     /// Sets a parameter of the kernel's TCP in its namespace; the ladder says so.
     pub(super) fn kernel(&mut self, name: &'static str, value: u32, unit: &str, default: &'static str) {
         self.parameters.push((name, value));

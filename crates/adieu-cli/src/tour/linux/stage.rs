@@ -7,7 +7,7 @@ use std::time::Duration;
 use adieu::device::{Impaired, Injector, Tun, TunConfig, neighbour};
 use adieu::{Config, Flow, Net, Receipt, State};
 use adieu_core::wire::Flags;
-use adieu_sim::Rule;
+use adieu_sim::{Rule, Verdict};
 use adieu_trace::Side::{self, Left, Right};
 use adieu_trace::Trace;
 use tokio::net::TcpSocket;
@@ -30,6 +30,8 @@ pub(super) const PORT: u16 = 80;
 pub(super) const SOON: Duration = Duration::from_secs(8);
 /// How often it is looked whether something has happened.
 const OFTEN: Duration = Duration::from_millis(1);
+/// Until it is released: no time decides what a scenario shows.
+pub(super) const HELD: Verdict = Verdict::Hold(Duration::from_secs(3600));
 /// Long enough for what is on the way to arrive, so that the ladder shows one thing at a time.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -237,8 +239,19 @@ impl Stage {
         for side in [CLIENT, SERVER] {
             self.note(side, "connect");
         }
+        let release = async {
+            while [CLIENT, SERVER].iter().any(|side| self.count(*side, Flags::SYN) == 0) {
+                sleep(OFTEN).await;
+            }
+            self.watch.seen().no_more_rules();
+            self.injector.release();
+            Ok(())
+        };
+        let [client, server] = [CLIENT, SERVER].map(|side| (side, ports[side as usize], ports[side.other() as usize]));
+        let connect = |(side, from, to)| self.connect(side, from, to);
         let both = async {
-            tokio::try_join!(self.connect(CLIENT, ports[0], ports[1]), self.connect(SERVER, ports[1], ports[0]))
+            let (client, server, ()) = tokio::try_join!(connect(client), connect(server), release)?;
+            Ok::<_, io::Error>((client, server))
         };
         let met = self.watched(both).await;
         let Some(Ok((client, server))) = met else { return false };

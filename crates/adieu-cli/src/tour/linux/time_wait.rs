@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use adieu::State;
 use adieu_core::wire::Flags;
-use adieu_sim::{Forged, Rule, Sight, Verdict};
+use adieu_sim::{Forged, Rule, Sight};
 use adieu_trace::Side;
 use adieu_trace::human;
 
 use super::setup::Setup;
-use super::stage::{CLIENT, PORT, SERVER, Stage};
+use super::stage::{CLIENT, HELD, PORT, SERVER, Stage};
 
 /// A connection that `first` has closed first: it is in TIME-WAIT, and the client's port is told.
 async fn parted(stage: &mut Stage, first: Side) -> u16 {
@@ -75,8 +75,7 @@ async fn meet_old_segment(stage: &mut Stage) {
     stage.establish().await;
     stage.greet(CLIENT).await;
     let data = |sight: &Sight| sight.segment.from == SERVER && sight.segment.len > 0;
-    // Later than the repetition, which comes after 200 ms, and before our TIME-WAIT is over.
-    stage.rule(Rule::first("the server's words", 1, Verdict::Hold(Duration::from_millis(450)), data));
+    stage.rule(Rule::first("the server's words", 1, HELD, data));
     stage.say(SERVER, b"news").await;
     let heard = stage.hear(CLIENT).await == b"news";
     stage.check("a segment stays under way; its repetition gets through", heard);
@@ -84,6 +83,7 @@ async fn meet_old_segment(stage: &mut Stage) {
     stage.part(CLIENT).await;
     let waiting = stage.states() == [State::TimeWait, State::Closed];
     stage.check("the client, which closed first, is in TIME-WAIT; the server has forgotten", waiting);
+    stage.release_held();
     let resets = stage.until(|stage| stage.count(SERVER, Flags::RST) > 0).await;
     stage.note(CLIENT, "(the old segment has arrived)");
     stage.check("the old segment arrives: the client answers with an ACK, which draws a reset from the server", resets);
@@ -102,7 +102,13 @@ pub(super) async fn assassination(stage: &mut Stage) {
     stage.check("Linux's TIME-WAIT is over, 60 s early: assassination (RFC 1337), which Linux allows by default", gone);
 }
 
+/// For what happens during our TIME-WAIT.
+pub(super) fn longer(setup: &mut Setup) {
+    setup.longer_wait();
+}
+
 pub(super) fn rfc1337(setup: &mut Setup) {
+    setup.longer_wait();
     if setup.adieu == SERVER {
         setup.kernel("tcp_rfc1337", 1, "", "0");
     }

@@ -32,7 +32,7 @@ impl Stage {
 
     pub(super) fn with(options: &Options, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new(1);
-        (setup.device, setup.ipv6) = (options.device, options.ipv6);
+        (setup.device, setup.ipv6, setup.port) = (options.device, options.ipv6, options.port);
         for config in &mut setup.config {
             config.time_wait = options.time_wait.unwrap_or(config.time_wait);
         }

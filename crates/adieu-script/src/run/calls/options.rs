@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Answer, Context, Made};
 use crate::ast::{Spanned, Value};
 use crate::run::failure::{Failure, Kind};
+use crate::run::parameters::LARGEST_BUFFER;
 use crate::run::values::{boxed, errno_number, field, number_or};
 
 const SOL_SOCKET: i64 = 1;
@@ -38,7 +39,10 @@ impl Context<'_> {
             return self.set_linger(number, &value);
         }
         let wanted = boxed(&value)?.unwrap_or(0);
-        let size = || u32::try_from(wanted).map_err(|_| Failure::meaning(value.span, "a size in bytes is needed here"));
+        let size = || match u32::try_from(wanted) {
+            Ok(size) if size <= LARGEST_BUFFER => Ok(size),
+            _ => Err(Failure::meaning(value.span, format!("a size of 0 to {LARGEST_BUFFER} bytes is needed here"))),
+        };
         match (level, name) {
             (SOL_SOCKET, SO_RCVBUF) => {
                 let size = size()?;

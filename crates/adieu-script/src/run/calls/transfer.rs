@@ -106,6 +106,9 @@ impl Context<'_> {
         let now = self.machine.instant();
         let Some(flow) = self.machine.stack.flow(handle) else { return Ok(Answer::error("ENOTCONN")) };
         let begins = self.machine.flows.of(&flow).map_or(0, |numbered| numbered.written.len());
+        if begins > usize::try_from(MOST).unwrap_or(usize::MAX) {
+            return Err(Failure::meaning(self.call.span, format!("a script may write {MOST} bytes in all")));
+        }
         let rest = most - self.progress.written;
         let bytes: Vec<u8> = (begins..begins + rest).map(|n| (n % 241) as u8).collect();
         let written = self.machine.stack.write(now, handle, &bytes);

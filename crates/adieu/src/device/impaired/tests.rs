@@ -90,6 +90,21 @@ async fn what_is_delayed_comes_that_much_later_and_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_released_goes_on_at_once() {
+    let fin = |_, packet: &[u8]| match looks(packet).0 & FIN {
+        0 => Fate::Pass,
+        _ => Fate::Delay(Duration::from_secs(3600)),
+    };
+    let (_client, [one, mut two], injector) = pair(fin).await;
+    let began = Instant::now();
+    drop(one);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    injector.release();
+    assert_eq!(two.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(began.elapsed().as_millis() / 10, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_repeated_changes_nothing() {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = count.clone();

@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::common::namespace;
 use crate::family::Family;
+use crate::sandbox::{namespace, texts};
 
 /// The trials of a module, one line each: `name();` runs anywhere, `name() needs Tun;` where a TUN can be made, and
 /// `name(Family)` is run over IPv4 and over IPv6.
@@ -35,6 +35,8 @@ pub(crate) enum Need {
     Tun,
     /// Rules that lose packets.
     Nft,
+    /// Another reader of captures.
+    Tshark,
     /// A kernel that has not switched IPv6 off. Implied by [`Family::Ipv6`].
     Ipv6,
 }
@@ -45,6 +47,7 @@ impl Need {
         match self {
             Self::Tun => "tun",
             Self::Nft => "nft",
+            Self::Tshark => "tshark",
             Self::Ipv6 => "ipv6",
         }
     }
@@ -54,21 +57,22 @@ impl Need {
         match self {
             Self::Tun => "/dev/net/tun",
             Self::Nft => "nft",
+            Self::Tshark => "tshark",
             Self::Ipv6 => "IPv6",
         }
     }
 
     /// Why it is not here, found out when it is first needed, and once.
     fn lack(self) -> Option<&'static str> {
-        static TUN: OnceLock<Option<String>> = OnceLock::new();
-        static NFT: OnceLock<Option<String>> = OnceLock::new();
-        static IPV6: OnceLock<Option<String>> = OnceLock::new();
-        let (found, attempt) = match self {
-            Self::Tun => (&TUN, "test -c /dev/net/tun && ip tuntap add dev probe0 mode tun"),
-            Self::Nft => (&NFT, "nft add table ip probe"),
-            Self::Ipv6 => (&IPV6, "ip addr add fd77::2/126 dev lo"),
+        static FOUND: [OnceLock<Option<String>>; 4] = [const { OnceLock::new() }; 4];
+        let look = || match self {
+            Self::Tun => fails("test -c /dev/net/tun && ip tuntap add dev probe0 mode tun"),
+            Self::Nft => fails("nft add table ip probe"),
+            // The one that no namespace is needed for.
+            Self::Tshark => Command::new("tshark").arg("--version").output().err().map(|error| error.to_string()),
+            Self::Ipv6 => fails("ip addr add fd77::2/126 dev lo"),
         };
-        found.get_or_init(|| fails(attempt)).as_deref()
+        FOUND[self as usize].get_or_init(look).as_deref()
     }
 }
 
@@ -78,7 +82,7 @@ fn fails(script: &str) -> Option<String> {
         return Some(format!("unshare: {error}"));
     }
     let output = namespace(script, &[]);
-    let why = || format!("`{script}` fails: {}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let why = || format!("`{script}` fails: {}: {}", output.status, texts(&output).1);
     (!output.status.success()).then(why)
 }
 
@@ -127,7 +131,7 @@ fn run(needs: &[Need], body: impl FnOnce()) -> Result<Completion, Failed> {
         }
         return Ok(Completion::ignored_with(format!("skipped: no {name}")));
     }
-    catch_unwind(AssertUnwindSafe(body)).map_err(|_| PANIC.take())?;
+    catch_unwind(AssertUnwindSafe(body)).map_err(|_| panicked())?;
     Ok(Completion::Completed)
 }
 
@@ -136,10 +140,18 @@ thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Keeps what a panic says for the list of failures, which would else lack the line of the assertion, and keeps it off
-/// the lines of the tests that run meanwhile.
-pub(crate) fn keep_panics() {
+/// The words of this thread's panic, once: for who starts threads of his own.
+pub(crate) fn panicked() -> String {
+    PANIC.take()
+}
+
+/// Runs the trials that the arguments choose.
+pub(crate) fn main<const N: usize>(trials: [Vec<Trial>; N]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    // Keeps what a panic says for the list of failures, which would else lack the line of the assertion, and keeps it
+    // off the lines of the tests that run meanwhile.
     set_hook(Box::new(|info| PANIC.set(info.to_string())));
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
 
 register! {
@@ -149,10 +161,14 @@ register! {
 /// The compiler drops a function with Rust's own attribute, without a word, where that harness is not used.
 fn no_test_is_left_to_another_harness() {
     let attribute = concat!("#[", "test]");
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli");
+    let target = module_path!().split("::").next().expect("the target's name, which its directory has too");
+    let directory = format!("{}/tests/{target}", env!("CARGO_MANIFEST_DIR"));
+    let mut files = 0;
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(attribute), "{} has {attribute}: name the test in register! instead", path.display());
+        files += 1;
     }
+    assert!(files > 1, "{files} files");
 }

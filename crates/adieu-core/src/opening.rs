@@ -32,6 +32,7 @@ pub(crate) struct Opening {
     repeated: bool,
     timer: Instant,
     pending: Pending,
+    zero_linger: bool,
     ledger: Noted<Ledger>,
 }
 
@@ -91,6 +92,7 @@ impl Opening {
             repeated: false,
             timer: Instant::NEVER,
             pending: Pending::Nothing,
+            zero_linger: false,
             ledger: Noted::new(Ledger::begin(State::SynSent, now.time)),
         }
     }
@@ -112,6 +114,15 @@ impl Opening {
 
     pub(crate) fn is_passive(&self) -> bool {
         self.passive
+    }
+
+    /// Whether a close shall be a reset (LM-4); the connection inherits it.
+    pub(crate) fn zero_linger(&self) -> bool {
+        self.zero_linger
+    }
+
+    pub(crate) fn set_zero_linger(&mut self, zero: bool) {
+        self.zero_linger = zero;
     }
 
     pub(crate) fn pending(&self) -> Pending {

@@ -409,6 +409,9 @@ impl Stack {
         let Some(slot) = self.openings.get_mut(number) else { return false };
         match slot.is.state() {
             State::SynSent => self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false),
+            state if how == Pending::Close && slot.is.zero_linger() => {
+                self.fail_opening(number, Ending::Aborted { cause: Cause::LingerZero, state }, true);
+            }
             _ => slot.is.defer(how),
         }
         true
@@ -416,7 +419,11 @@ impl Stack {
 
     /// Whether a full close gives the connection up with a reset instead (`SO_LINGER` with 0 s). Default: no.
     pub fn set_zero_linger(&mut self, now: Instant, handle: HandleId, zero: bool) {
-        self.with(now, handle, |connection, _| connection.set_zero_linger(zero));
+        let opening = self.opening_of(handle).and_then(|(number, _)| self.openings.get_mut(number));
+        match opening {
+            Some(slot) => slot.is.set_zero_linger(zero),
+            None => _ = self.with(now, handle, |connection, _| connection.set_zero_linger(zero)),
+        }
     }
 
     /// Gives the connection up with a reset; see [`Connection::abort`].

@@ -115,6 +115,53 @@ fn cl_4_close_in_syn_received_waits_for_establishment() {
     }
 }
 
+/// CL-4, FI-0, FI-7: the close that waited comes before the FIN of the segment that establishes.
+#[test]
+fn cl_4_a_fin_in_the_segment_that_establishes_crosses_ours() {
+    for shut_down in [true, false] {
+        let mut s = Script::syn_received_active();
+        if shut_down {
+            s.shut_down();
+        } else {
+            s.close();
+        }
+        s.send(seg().seq(1).ack(1).fin());
+        s.expect_only(seg().seq(1).ack(2).fin());
+        assert_eq!(s.flow_state(), State::Closing);
+        s.send(seg().seq(2).ack(2));
+        assert_eq!(s.flow_state(), State::TimeWait);
+        assert_eq!(s.only_receipt().ending, graceful(Order::Simultaneous));
+        s.finish();
+    }
+}
+
+/// LM-4, CL-11: a linger time of 0 in SYN-RECEIVED, set there or before, makes a close a reset.
+#[test]
+fn lm_4_zero_linger_in_syn_received_resets() {
+    let mut s = Script::syn_received_active();
+    s.stack.set_zero_linger(s.now, s.id(), true);
+    s.close();
+    let rst = s.take_one();
+    assert_eq!((rst.flags.has(Flags::RST), rst.seq, rst.ack), (true, 1, Some(1)));
+    let receipt = s.only_receipt();
+    assert_eq!(receipt.ending, Ending::Aborted { cause: Cause::LingerZero, state: State::SynReceived });
+    s.finish();
+}
+
+/// LM-4: what was set before the connection was there still counts once it is.
+#[test]
+fn lm_4_zero_linger_set_in_syn_sent_is_inherited() {
+    let mut s = Script::syn_sent(config());
+    s.stack.set_zero_linger(s.now, s.id(), true);
+    s.send(seg().seq(0).ack(1).syn());
+    s.take();
+    assert_eq!(s.flow_state(), State::Established);
+    s.close();
+    assert!(s.take_one().flags.has(Flags::RST));
+    assert_eq!(s.only_receipt().ending, Ending::Aborted { cause: Cause::LingerZero, state: State::Established });
+    s.finish();
+}
+
 /// CL-4: the window of the ACK that establishes is taken, however small.
 #[test]
 fn cl_4_the_first_window_is_taken() {

@@ -184,7 +184,7 @@ impl Stack {
     fn establish(&mut self, number: u32, segment: &Segment<'_>) {
         let Some(slot) = self.openings.get(number) else { return };
         let (flow, hash, owner) = (slot.flow, slot.hash, slot.owner);
-        let (pending, passive) = (slot.is.pending(), slot.is.is_passive());
+        let (pending, passive, zero_linger) = (slot.is.pending(), slot.is.is_passive(), slot.is.zero_linger());
         if let Owner::Listener(listener) = owner
             && !self.listeners.has_room(listener, &self.config)
         {
@@ -192,17 +192,20 @@ impl Stack {
         }
         let now = Now { time: self.now, config: &self.config };
         let mut connection = Connection::new(now, slot.is.opened(), segment);
+        connection.set_zero_linger(zero_linger);
         if !passive {
             connection.connected();
         }
         if segment.flags.has(Flags::SYN) {
             connection.owe_ack();
         }
+        // A FIN that waited for ESTABLISHED comes before what the segment carries behind its ACK (CL-4, FI-0).
+        if pending != Pending::Nothing {
+            connection.shut_down(now);
+        }
         connection.handle_segment(now, &segment.without_syn());
-        match pending {
-            Pending::Nothing => {}
-            Pending::ShutDown => connection.shut_down(now),
-            Pending::Close => connection.close(now),
+        if pending == Pending::Close {
+            connection.close(now);
         }
         let slot = Slot { is: connection, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
         let Some(new) = self.connections.insert(slot) else { return };

@@ -61,12 +61,18 @@ pub(crate) struct Tour {
     pub(crate) pcap: Option<PathBuf>,
 }
 
-/// Run packet scripts (the packetdrill language) on the stack, in virtual time.
+/// Run packet scripts (the packetdrill language) on the stack, in virtual time, or on the kernel's TCP.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Script {
     /// Scripts, or directories with scripts (*.pkt)
     #[arg(value_name = "FILE|DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Whose TCP is tested
+    #[arg(long, value_name = "WHO", default_value = "adieu")]
+    pub(crate) peer: crate::script::Tested,
+    /// With --peer linux, pass over scripts that last longer than SECONDS
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    pub(crate) longest: u32,
     /// Also fail on every packet that no line expects, in the 10 s after the last line, too
     #[arg(long)]
     pub(crate) strict: bool,

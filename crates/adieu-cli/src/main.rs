@@ -4,6 +4,8 @@ mod args;
 #[cfg(target_os = "linux")]
 mod connect;
 #[cfg(target_os = "linux")]
+mod diag;
+#[cfg(target_os = "linux")]
 mod exec;
 mod failure;
 #[cfg(target_os = "linux")]

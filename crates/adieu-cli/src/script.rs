@@ -1,7 +1,9 @@
-//! `adieu script`: packet scripts, run on the stack in virtual time.
+//! `adieu script`: packet scripts, run on the stack in virtual time, or on the kernel's TCP in real time.
 
 mod control;
 mod find;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod output;
 
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use adieu_script::run::{Family, Isn, Policy};
-use adieu_script::{Defines, Settings, parse, run};
+use adieu_script::{Defines, Report, Settings, ast, parse, run};
 use adieu_trace::Trace;
 
 use crate::args::{Script, Version};
@@ -49,6 +51,9 @@ pub(crate) fn run_scripts(script: &Script) -> Result<ExitCode, Failure> {
         Some(Version::Ipv6) => &[Some(Family::Ipv6)],
         Some(Version::Both) => &[Some(Family::Ipv4), Some(Family::Ipv6)],
     };
+    if script.peer == Tested::Linux {
+        return on_linux(&sources, families, &settings, &defines, script);
+    }
     if script.mutants {
         return control::run_mutants(&sources, families, &settings, &defines);
     }
@@ -62,6 +67,53 @@ pub(crate) fn run_scripts(script: &Script) -> Result<ExitCode, Failure> {
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
 }
 
+/// Whose TCP is tested.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Tested {
+    /// The stack of ours, in virtual time
+    Adieu,
+    /// The kernel's TCP, over a TUN device in a network namespace of its own, in real time
+    Linux,
+}
+
+/// Runs scripts one after the other, since each has the whole machine's time.
+#[cfg(target_os = "linux")]
+fn on_linux(
+    sources: &[Source],
+    families: &[Option<Family>],
+    settings: &Settings,
+    defines: &Defines,
+    script: &Script,
+) -> Result<ExitCode, Failure> {
+    if script.mutants || !script.set.is_empty() {
+        return Err(Failure::usage("--mutants and --set are for our own stack, not for --peer linux"));
+    }
+    let longest = std::time::Duration::from_secs(script.longest.into());
+    let is_long = |source: &&Source| parse(&source.text, defines).is_ok_and(|parsed| run::lasts(&parsed) > longest);
+    let (long, short): (Vec<&Source>, Vec<&Source>) = sources.iter().partition(is_long);
+    // Before the first thread.
+    let away = kernel::Away::leave_host()?;
+    let began = Instant::now();
+    let on_kernel =
+        |parsed: &ast::Script, settings: &Settings| run::run_on(parsed, settings, |settings| away.kernel(settings));
+    let mut verdicts = Vec::new();
+    for source in short {
+        verdicts.extend(families.iter().map(|family| play_one(source, *family, settings, defines, &on_kernel)));
+    }
+    if !long.is_empty() {
+        let (count, longest) = (long.len(), script.longest);
+        crate::failure::notice(format_args!("{count} passed over: they last longer than {longest} s (--longest)"));
+    }
+    output::write(&verdicts, script, began.elapsed())?;
+    let held = verdicts.iter().all(|verdict| verdict.result.is_ok());
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(NOT_GRACEFUL) })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_linux(_: &[Source], _: &[Option<Family>], _: &Settings, _: &Defines, _: &Script) -> Result<ExitCode, Failure> {
+    Err(Failure::usage("--peer linux needs Linux"))
+}
+
 /// Runs scripts on as many threads as asked for; the order of what comes out is that of what goes in.
 fn play(work: &[(&Source, Option<Family>)], settings: &Settings, defines: &Defines, script: &Script) -> Vec<Verdict> {
     let next = AtomicUsize::new(0);
@@ -73,7 +125,7 @@ fn play(work: &[(&Source, Option<Family>)], settings: &Settings, defines: &Defin
             scope.spawn(|| {
                 let mut mine = Vec::new();
                 while let Some((source, family)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    mine.push(play_one(source, *family, settings, defines));
+                    mine.push(play_one(source, *family, settings, defines, &run));
                 }
                 done.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
             });
@@ -84,7 +136,10 @@ fn play(work: &[(&Source, Option<Family>)], settings: &Settings, defines: &Defin
     verdicts
 }
 
-fn play_one(source: &Source, family: Option<Family>, settings: &Settings, defines: &Defines) -> Verdict {
+/// How a script is run.
+type Way<'a> = &'a dyn Fn(&ast::Script, &Settings) -> Result<Report, Box<adieu_script::Failure>>;
+
+fn play_one(source: &Source, family: Option<Family>, settings: &Settings, defines: &Defines, way: Way<'_>) -> Verdict {
     let began = Instant::now();
     let settings = Settings { family, ..settings.clone() };
     let over = match family {
@@ -94,7 +149,7 @@ fn play_one(source: &Source, family: Option<Family>, settings: &Settings, define
     };
     let (result, trace, notes) = match parse(&source.text, defines) {
         Err(error) => (Err(Trouble { kind: "syntax", error }), None, Vec::new()),
-        Ok(parsed) => match run(&parsed, &settings) {
+        Ok(parsed) => match way(&parsed, &settings) {
             Ok(report) => (Ok(()), Some(report.trace), report.notes),
             Err(failure) => {
                 let error = failure.diagnostic();

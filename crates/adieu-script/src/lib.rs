@@ -1,5 +1,5 @@
 //! Packet scripts: timed lines of system calls, packets that come in and packets that are expected, in the language of
-//! packetdrill, run on the shipped stack in virtual time.
+//! packetdrill, run on the shipped stack in virtual time, or on another system in its own.
 
 pub mod ast;
 mod error;

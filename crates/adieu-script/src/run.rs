@@ -5,8 +5,10 @@ mod code;
 mod compare;
 mod failure;
 mod flows;
+mod host;
 mod machine;
 mod parameters;
+mod record;
 mod settings;
 mod shell;
 mod sockets;
@@ -17,13 +19,17 @@ use std::time::Duration;
 
 use adieu_trace::Trace;
 
-use crate::ast::{Body, Event, Packet, Script, Time, What};
+use crate::ast::{Body, Event, Packet, Script, Span, Time, What};
 use calls::Answer;
-use machine::{Machine, Sent};
-use sockets::Sockets;
+use flows::Flows;
+use machine::Machine;
+use sockets::{Scene, Sockets};
 
 pub use failure::{Failure, Kind};
+pub use host::{Host, Id, Outcome, Pace, Sent, System, Target};
+pub use record::Record;
 pub use settings::{Family, Isn, Policy, Settings};
+pub use values::error_name;
 
 /// What a script that holds leaves behind.
 #[derive(Clone, Debug)]
@@ -41,18 +47,46 @@ const STEPS: usize = 100_000;
 /// How long packets may still leave after the last event of a strict run.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
-/// Runs a script.
+/// Runs a script on our stack, in virtual time.
 ///
 /// # Errors
 /// Where it does not hold, or says what cannot be run: with its place.
 pub fn run(script: &Script, settings: &Settings) -> Result<Report, Box<Failure>> {
-    let mut runner = Runner::new(script, settings)?;
+    run_on(script, settings, |settings| Ok(Box::new(Machine::new(settings))))
+}
+
+/// Runs a script on what `make` makes, by the settings as the script has changed them.
+///
+/// # Errors
+/// As [`run`]; and, at the beginning of the script, the sentence that `make` has instead.
+pub fn run_on(
+    script: &Script,
+    settings: &Settings,
+    make: impl FnOnce(&Settings) -> Result<Box<dyn Target>, String>,
+) -> Result<Report, Box<Failure>> {
+    let mut runner = Runner::new(script, settings, make)?;
     let done = runner.play(script);
-    let trace = runner.machine.take_trace();
+    let trace = runner.scene.host.take_trace();
     match done {
         Ok(()) => Ok(Report { trace, notes: runner.notes }),
         Err(failure) => Err(Box::new(Failure { trace: Some(trace), ..*failure })),
     }
+}
+
+/// How long a script lasts at least, by its own times; what waits for a packet or a call may last longer.
+pub fn lasts(script: &Script) -> Duration {
+    let after = |before: Duration, time: Time| match time {
+        Time::At(at) | Time::Between(at, _) => at,
+        Time::After(by) | Time::AfterBetween(by, _) => before.saturating_add(by),
+        Time::Any => before,
+    };
+    let (mut now, mut last) = (Duration::ZERO, Duration::ZERO);
+    for event in &script.events {
+        let began = after(now, event.time);
+        let ended = event.ends.map_or(began, |ends| after(now, ends));
+        (now, last) = (began, last.max(began).max(ended));
+    }
+    last
 }
 
 type Step<T> = Result<T, Box<Failure>>;
@@ -60,13 +94,12 @@ type Step<T> = Result<T, Box<Failure>>;
 /// A script under way.
 struct Runner<'a> {
     settings: Settings,
-    machine: Machine,
-    sockets: Sockets,
+    scene: Scene,
     /// When the event before took place, as the script counts.
     before: Duration,
     /// The event that is played.
-    place: crate::ast::Span,
-    /// Timers that have fired.
+    place: Span,
+    /// Timers that have fired, or times that something may have happened.
     steps: usize,
     /// Calls that have not returned yet.
     blocked: Vec<Blocked<'a>>,
@@ -90,22 +123,26 @@ struct Window {
 }
 
 impl<'a> Runner<'a> {
-    fn new(script: &Script, settings: &Settings) -> Step<Self> {
+    fn new(
+        script: &Script,
+        settings: &Settings,
+        make: impl FnOnce(&Settings) -> Result<Box<dyn Target>, String>,
+    ) -> Step<Self> {
         let mut settings = settings.clone();
         let mut notes = Vec::new();
         parameters::apply_options(&script.options, &mut settings, &mut notes)?;
         if !script.timers_none {
             settings.time_scale = 1.0;
         }
-        // What the script sets before its first packet counts from the beginning.
-        let machine = Machine::new(&settings);
-        let sockets = Sockets::new(&settings);
+        let host = make(&settings).map_err(|sentence| Failure::new(Kind::Host, Span::default(), sentence))?;
+        settings.tolerance = settings.tolerance.max(host.pace().tolerance);
+        let flows = Flows::new(&settings, host.addresses(), host.initial_number());
+        let scene = Scene { host, flows, sockets: Sockets::default() };
         Ok(Self {
             settings,
-            machine,
-            sockets,
+            scene,
             before: Duration::ZERO,
-            place: crate::ast::Span::default(),
+            place: Span::default(),
             steps: 0,
             blocked: Vec::new(),
             notes,
@@ -116,6 +153,9 @@ impl<'a> Runner<'a> {
         for event in &script.events {
             self.place = event.span;
             self.play_event(event)?;
+            if let Some(sentence) = self.scene.host.trouble() {
+                return Err(Failure::new(Kind::Host, event.span, sentence));
+            }
         }
         self.finish(script)
     }
@@ -145,14 +185,14 @@ impl<'a> Runner<'a> {
             }
             What::Code(code) => {
                 self.pass_until(window.from)?;
-                self.machine.settle();
-                code::check(code, &self.sockets, &self.machine)?;
+                self.scene.host.settle();
+                code::check(code, &self.scene)?;
                 window.from
             }
             What::Shell(command) => {
                 self.pass_until(window.from)?;
-                self.machine.settle();
-                shell::run(command, &mut self.machine, &mut self.sockets, &self.settings, &mut self.notes)?;
+                self.scene.host.settle();
+                shell::run(command, &mut self.scene, &self.settings, &mut self.notes)?;
                 window.from
             }
         };
@@ -166,7 +206,7 @@ impl<'a> Runner<'a> {
         let (from, to) = match time {
             Time::At(at) => (scale(at), scale(at)),
             Time::After(by) => (self.before + scale(by), self.before + scale(by)),
-            Time::Any => (Duration::ZERO, self.machine.now() + self.settings.patience),
+            Time::Any => (Duration::ZERO, self.scene.host.now() + self.settings.patience),
             Time::Between(from, to) => (scale(from), scale(to)),
             Time::AfterBetween(from, to) => (self.before + scale(from), self.before + scale(to)),
         };
@@ -177,38 +217,36 @@ impl<'a> Runner<'a> {
 
     /// Lets time pass up to `at`; calls that block may return meanwhile.
     fn pass_until(&mut self, at: Duration) -> Step<()> {
-        self.machine.settle();
+        self.scene.host.settle();
         self.try_blocked()?;
-        while let Some(next) = self.machine.next_timer().filter(|next| *next <= at) {
-            self.step_to(next)?;
+        while self.step(at)? {
             self.try_blocked()?;
         }
-        self.machine.run_to(at);
+        self.scene.host.run_to(at);
         self.try_blocked()
     }
 
-    /// On to the next timer, unless there were too many.
-    fn step_to(&mut self, next: Duration) -> Step<()> {
-        self.steps += 1;
-        self.machine.run_to(next);
-        if self.steps.max(self.machine.packets()) > STEPS {
+    /// On to what may happen next, unless there was too much of it; false where nothing does up to `limit`.
+    fn step(&mut self, limit: Duration) -> Step<bool> {
+        let stepped = self.scene.host.step(limit);
+        self.steps += usize::from(stepped);
+        if self.steps.max(self.scene.host.packets()) > STEPS {
             let limit = format!("more than {STEPS} timers or packets: the script waits for what never comes");
             return Err(Failure::meaning(self.place, limit));
         }
-        Ok(())
+        Ok(stepped)
     }
 
     /// Waits for the next packet, up to `limit`.
     fn next_packet(&mut self, limit: Duration) -> Step<Option<Sent>> {
         loop {
-            self.machine.settle();
+            self.scene.host.settle();
             self.try_blocked()?;
-            if let Some(sent) = self.machine.pop() {
+            if let Some(sent) = self.scene.host.pop() {
                 return Ok(Some(sent));
             }
-            match self.machine.next_timer().filter(|next| *next <= limit) {
-                Some(next) => self.step_to(next)?,
-                None => return Ok(None),
+            if !self.step(limit)? {
+                return Ok(None);
             }
         }
     }
@@ -218,8 +256,8 @@ impl<'a> Runner<'a> {
     fn inject(&mut self, packet: &Packet) -> Step<()> {
         match &packet.body {
             Body::Tcp(segment) => {
-                let bytes = flows::outside(packet, segment, &mut self.machine, &self.sockets)?;
-                self.machine.inject(bytes);
+                let bytes = flows::outside(packet, segment, &mut self.scene)?;
+                self.scene.host.inject(bytes);
                 Ok(())
             }
             Body::Icmp(icmp) => Err(Failure::not_built(icmp.kind.span, "ICMP errors")),
@@ -235,16 +273,17 @@ impl<'a> Runner<'a> {
             Body::Other(word) => return Err(Failure::not_built(word.span, &word.value)),
         };
         compare::check_built(packet, segment)?;
-        let tolerance = self.settings.tolerance;
-        let limit = window.to.max(self.machine.now()) + tolerance;
-        let limit = if event.time == Time::Any { self.machine.now() + self.settings.patience } else { limit };
+        let rounding = window.to.saturating_sub(self.before).mul_f64(self.scene.host.pace().rounding);
+        let tolerance = self.settings.tolerance + rounding;
+        let limit = window.to.max(self.scene.host.now()) + tolerance;
+        let limit = if event.time == Time::Any { self.scene.host.now() + self.settings.patience } else { limit };
         let Some(sent) = self.next_packet(limit)? else {
-            self.machine.run_to(limit);
+            self.scene.host.run_to(limit);
             let within = if event.time == Time::Any { "" } else { " in time" };
             return Err(Failure::new(Kind::NoPacket, event.span, format!("no packet has left{within}"))
                 .expected(compare::describe(segment)));
         };
-        compare::compare(packet, segment, &sent, &mut self.machine)?;
+        compare::compare(packet, segment, &sent, &mut self.scene)?;
         let (from, to) = (window.from.saturating_sub(tolerance), window.to + tolerance);
         if event.time != Time::Any && !(from..=to).contains(&sent.at) {
             return Err(Failure::new(Kind::Time, event.span, "the packet has left at the wrong time")
@@ -257,16 +296,18 @@ impl<'a> Runner<'a> {
     // ---- calls -------------------------------------------------------------------------------------------------
 
     fn start_call(&mut self, event: &'a Event, call: &'a crate::ast::Call) -> Step<()> {
-        self.machine.settle();
-        let mut progress = calls::Progress::new(self.machine.now());
-        match calls::attempt(call, &mut progress, &mut self.machine, &mut self.sockets)? {
+        self.scene.host.settle();
+        let mut progress = calls::Progress::new(self.scene.host.now());
+        match calls::attempt(call, &mut progress, &mut self.scene)? {
             Answer::Returned(result) => {
-                self.machine.settle();
+                self.scene.host.settle();
                 let ends = event.ends.map(|ends| self.window(ends));
-                if let Some(window) = ends.filter(|window| window.from > self.machine.now() + self.settings.tolerance) {
+                if let Some(window) =
+                    ends.filter(|window| window.from > self.scene.host.now() + self.settings.tolerance)
+                {
                     return Err(Failure::new(Kind::Time, call.span, "the call has returned at once")
                         .expected(times(window))
-                        .got(seconds(self.machine.now())));
+                        .got(seconds(self.scene.host.now())));
                 }
                 calls::check(call, &result)
             }
@@ -280,7 +321,7 @@ impl<'a> Runner<'a> {
                     return Ok(());
                 }
                 // Without an end it may take no time: only what happens at this moment can let it return.
-                self.pass_until(self.before + self.settings.tolerance.min(Duration::from_millis(1)))?;
+                self.pass_until(self.before + self.settings.tolerance.min(self.scene.host.pace().moment))?;
                 match self.blocked.last() {
                     Some(blocked) if core::ptr::eq(blocked.event, event) => {
                         Err(Failure::new(Kind::Blocks, call.span, "the call blocks")
@@ -294,13 +335,13 @@ impl<'a> Runner<'a> {
 
     /// Tries calls that block again; one that is late is a failure.
     fn try_blocked(&mut self) -> Step<()> {
-        let now = self.machine.now();
+        let now = self.scene.host.now();
         let tolerance = self.settings.tolerance;
         let mut n = 0;
         while n < self.blocked.len() {
             let blocked = &mut self.blocked[n];
             let (call, due) = (blocked.call, blocked.due);
-            let answer = calls::attempt(call, &mut blocked.progress, &mut self.machine, &mut self.sockets)?;
+            let answer = calls::attempt(call, &mut blocked.progress, &mut self.scene)?;
             match answer {
                 Answer::Returned(result) => {
                     self.blocked.remove(n);
@@ -310,7 +351,7 @@ impl<'a> Runner<'a> {
                             .got(seconds(now)));
                     }
                     calls::check(call, &result)?;
-                    self.machine.settle();
+                    self.scene.host.settle();
                 }
                 Answer::Blocks if now > due.to + tolerance => {
                     return Err(
@@ -326,8 +367,8 @@ impl<'a> Runner<'a> {
     // ---- the end -----------------------------------------------------------------------------------------------
 
     fn finish(&mut self, script: &Script) -> Step<()> {
-        let end = script.events.last().map_or(crate::ast::Span::default(), |event| event.span);
-        self.machine.settle();
+        let end = script.events.last().map_or(Span::default(), |event| event.span);
+        self.scene.host.settle();
         let due = self.blocked.iter().map(|blocked| blocked.due.to).max();
         if let Some(due) = due {
             self.pass_until(due + self.settings.tolerance + Duration::from_nanos(1))?;
@@ -335,11 +376,11 @@ impl<'a> Runner<'a> {
         if !self.settings.strict {
             return Ok(());
         }
-        let limit = self.machine.now() + AFTERWARDS;
+        let limit = self.scene.host.now() + AFTERWARDS;
         match self.next_packet(limit)? {
             None => Ok(()),
             Some(sent) => Err(Failure::new(Kind::Unexpected, end, "a packet has left that no line expects")
-                .got(compare::describe_sent(&sent, &self.machine))
+                .got(compare::describe_sent(&sent, &self.scene.flows))
                 .help("--strict demands that every packet is expected, in the 10 s after the last line, too")),
         }
     }

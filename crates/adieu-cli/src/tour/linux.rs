@@ -1,12 +1,11 @@
 //! The tour with the Linux kernel's own TCP as the other end, over a TUN device, in real time.
 //!
 //! Each scenario has a network namespace of its own. Its wire is ours: packets can be lost, held back and forged. What
-//! the kernel's end is in, the kernel says itself (`diag`).
+//! the kernel's end is in, the kernel says itself (`crate::diag`).
 
 mod abrupt;
 mod acts;
 mod alone;
-mod diag;
 mod ends;
 mod exit;
 mod lost;

@@ -8,6 +8,7 @@ mod peers;
 mod real;
 mod rootless;
 mod script;
+mod script_linux;
 mod signals;
 mod tour;
 mod tshark;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     // The longest first, so that the last thread does not work alone.
     harness::main([
         linux::trials(),
+        script_linux::trials(),
         tshark::trials(),
         real::trials(),
         connect::trials(),

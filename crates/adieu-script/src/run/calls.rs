@@ -1,18 +1,16 @@
-//! System calls of a script, made on the stack.
+//! System calls of a script, made on what is tested.
 
-mod options;
-mod poll;
+pub(crate) mod options;
+pub(crate) mod poll;
 mod transfer;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use adieu_core::{BindError, ConnectError, State};
-
 use super::failure::{Failure, Kind};
 use super::flows::PORT;
-use super::machine::Machine;
-use super::sockets::{Is, Socket, Sockets, errno};
+use super::host::{Id, Outcome};
+use super::sockets::{Scene, Socket};
 use super::values::{constant, number, number_or};
 use crate::ast::{Call, Spanned, Value};
 
@@ -55,6 +53,11 @@ impl Answer {
         Self::Returned(Returned { value: -1, errno: Some(errno) })
     }
 
+    /// Of a call that brings nothing but success.
+    pub(super) fn of(outcome: Outcome<()>) -> Self {
+        outcome.map_or_else(Self::error, |()| Self::ok(0))
+    }
+
     /// For a socket that must not block.
     pub(super) fn would_block(nonblocking: bool) -> Self {
         if nonblocking { Self::error("EAGAIN") } else { Self::Blocks }
@@ -67,16 +70,15 @@ pub(super) type Made = Result<Answer, Box<Failure>>;
 pub(super) struct Context<'a> {
     pub(super) call: &'a Call,
     pub(super) progress: &'a mut Progress,
-    pub(super) machine: &'a mut Machine,
-    pub(super) sockets: &'a mut Sockets,
+    pub(super) scene: &'a mut Scene,
 }
 
 /// Makes a call, or tries one that blocks once more.
-pub(crate) fn attempt(call: &Call, progress: &mut Progress, machine: &mut Machine, sockets: &mut Sockets) -> Made {
+pub(crate) fn attempt(call: &Call, progress: &mut Progress, scene: &mut Scene) -> Made {
     if !progress.again {
-        machine.note(call.name.value.clone());
+        scene.host.note(call.name.value.clone());
     }
-    let mut context = Context { call, progress, machine, sockets };
+    let mut context = Context { call, progress, scene };
     let answer = context.make();
     progress.again = true;
     answer
@@ -152,6 +154,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What the system calls socket `number`.
+    pub(super) fn id(&mut self, number: i64) -> Option<Id> {
+        self.scene.sockets.get(number).map(|socket| socket.id)
+    }
+
     fn socket(&mut self) -> Made {
         let domain = number_or(self.call.arguments.first(), 0)?;
         let kind = number_or(self.call.arguments.get(1), 1)?;
@@ -159,7 +166,10 @@ impl<'a> Context<'a> {
             return Err(Failure::not_built(self.call.span, "sockets that are not TCP"));
         }
         let nonblocking = kind & 0o4000 != 0;
-        Ok(Answer::ok(self.sockets.open(self.wanted(), Socket::new(Is::Fresh, nonblocking))))
+        Ok(match self.scene.host.socket() {
+            Ok(id) => Answer::ok(self.scene.sockets.open(self.wanted(), Socket::new(id, nonblocking))),
+            Err(errno) => Answer::error(errno),
+        })
     }
 
     /// The address of `bind` and `connect`: what the script says, or a default.
@@ -197,146 +207,87 @@ impl<'a> Context<'a> {
 
     fn bind(&mut self) -> Made {
         let number = self.number(0)?;
-        let address = self.address(1, SocketAddr::new(self.machine.flows.our_address(), PORT))?;
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        if socket.bound.is_some() || !matches!(socket.is, Is::Fresh) {
-            return Ok(Answer::error("EINVAL"));
+        let address = self.address(1, SocketAddr::new(self.scene.flows.our_address(), PORT))?;
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        let bound = self.scene.host.bind(socket.id, address);
+        if bound.is_ok() {
+            socket.bound = Some(address);
         }
-        socket.bound = Some(address);
-        Ok(Answer::ok(0))
+        Ok(Answer::of(bound))
     }
 
     fn listen(&mut self) -> Made {
         let number = self.number(0)?;
         let backlog = number_or(self.call.arguments.get(1), 128)?.max(1);
-        let default = SocketAddr::new(self.machine.flows.our_address(), PORT);
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        let address = match socket.is {
-            Is::Fresh => socket.bound.unwrap_or(default),
-            Is::Listening(..) => return Ok(Answer::ok(0)),
-            Is::Stream(_) => return Ok(Answer::error("EINVAL")),
-        };
+        let default = SocketAddr::new(self.scene.flows.our_address(), PORT);
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
         let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
-        self.machine.stack.reconfigure(|config| config.accept_backlog = backlog);
-        match self.machine.stack.listen(address) {
-            Ok(listener) => {
-                if let Some(socket) = self.sockets.get(number) {
-                    socket.is = Is::Listening(listener, address);
-                }
-                Ok(Answer::ok(0))
-            }
-            Err(BindError::InUse(_) | BindError::NoPort) => Ok(Answer::error("EADDRINUSE")),
-            Err(BindError::NotOurs(_)) => Ok(Answer::error("EADDRNOTAVAIL")),
+        let address = socket.bound.unwrap_or(default);
+        let listens = self.scene.host.listen(socket.id, backlog, address);
+        if listens.is_ok() {
+            socket.listening = Some(address);
         }
+        Ok(Answer::of(listens))
     }
 
     fn accept(&mut self) -> Made {
         let number = self.number(0)?;
         let flags = number_or(self.call.arguments.get(3), 0)?;
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
         let nonblocking = socket.nonblocking;
-        let Is::Listening(listener, _) = socket.is else { return Ok(Answer::error("EINVAL")) };
-        let accepted = self.machine.stack.accept(listener);
-        let Some(handle) = accepted else { return Ok(Answer::would_block(nonblocking)) };
-        let socket = Socket::new(Is::Stream(handle), flags & 0o4000 != 0);
-        Ok(Answer::ok(self.sockets.open(self.wanted(), socket)))
+        Ok(match self.scene.host.accept(socket.id) {
+            Ok(id) => Answer::ok(self.scene.sockets.open(self.wanted(), Socket::new(id, flags & 0o4000 != 0))),
+            Err("EAGAIN") => Answer::would_block(nonblocking),
+            Err(errno) => Answer::error(errno),
+        })
     }
 
     fn connect(&mut self) -> Made {
         let number = self.number(0)?;
-        let address = self.address(1, SocketAddr::new(self.machine.flows.peers_address(), PORT))?;
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        let (bound, nonblocking) = (socket.bound, socket.nonblocking);
-        match socket.is {
-            Is::Listening(..) => return Ok(Answer::error("EISCONN")),
-            Is::Stream(_) => return Ok(self.connecting(number)),
-            Is::Fresh => {}
+        let address = self.address(1, SocketAddr::new(self.scene.flows.peers_address(), PORT))?;
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        let (id, nonblocking) = (socket.id, socket.nonblocking);
+        let connected = self.scene.host.connect(id, address, self.progress.again);
+        if connected == Err("EINPROGRESS")
+            && let Some(flow) = self.scene.host.flow(id)
+        {
+            self.scene.flows.begin(flow);
         }
-        let now = self.machine.instant();
-        let handle = match self.machine.stack.connect(now, bound, address) {
-            Ok(handle) => handle,
-            Err(error) => {
-                return Ok(Answer::error(match error {
-                    ConnectError::NotAHost(_) | ConnectError::Ourselves(_) => "EINVAL",
-                    ConnectError::NoAddress(_) | ConnectError::NoPort(_) => "EADDRNOTAVAIL",
-                    ConnectError::InUse(_) => "EADDRINUSE",
-                    ConnectError::Full => "ENOBUFS",
-                }));
-            }
-        };
-        if let Some(flow) = self.machine.stack.flow(handle) {
-            self.machine.flows.begin(flow);
-            if let Some(socket) = self.sockets.get(number) {
-                socket.is = Is::Stream(handle);
-            }
-        }
-        Ok(if nonblocking { Answer::error("EINPROGRESS") } else { Answer::Blocks })
+        Ok(match connected {
+            Err("EINPROGRESS" | "EALREADY") if !nonblocking => Answer::Blocks,
+            other => Answer::of(other),
+        })
     }
 
-    /// A connect on a socket that has begun to.
-    fn connecting(&mut self, number: i64) -> Answer {
-        let first = self.progress.again;
-        let Some(socket) = self.sockets.get(number) else { return Answer::error("EBADF") };
-        let (Some(handle), nonblocking) = (socket.stream(), socket.nonblocking) else {
-            return Answer::error("EINVAL");
-        };
-        if let Some(receipt) = self.machine.stack.receipt(handle) {
-            let _ = self.sockets.take_error(number, self.machine);
-            return Answer::error(errno(receipt.ending));
-        }
-        match self.machine.stack.state(handle) {
-            State::SynSent | State::SynReceived if nonblocking => Answer::error("EALREADY"),
-            State::SynSent | State::SynReceived => Answer::Blocks,
-            _ if first => Answer::ok(0),
-            _ => Answer::error("EISCONN"),
-        }
-    }
-
-    /// A close with a linger time blocks until all is acknowledged, or the time is over.
     fn close(&mut self) -> Made {
         let number = self.number(0)?;
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        let (is, linger, nonblocking) = (socket.is, socket.linger, socket.nonblocking);
-        let now = self.machine.instant();
-        let stack = &mut self.machine.stack;
-        match is {
-            Is::Fresh => {}
-            Is::Listening(listener, _) => stack.unlisten(now, listener),
-            Is::Stream(handle) => {
-                stack.set_zero_linger(now, handle, linger == Some(Duration::ZERO));
-                stack.close(now, handle);
-                let waits = linger.is_some_and(|time| self.machine.now() < self.progress.began + time);
-                let open = self.machine.stack.receipt(handle).is_none() && !self.machine.stack.is_finished(handle);
-                if waits && open && !nonblocking {
-                    return Ok(Answer::Blocks);
-                }
-                self.machine.stack.release(now, handle);
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        match self.scene.host.close(socket.id, self.progress.began, socket.nonblocking) {
+            Err("EAGAIN") => Ok(Answer::Blocks),
+            closed => {
+                self.scene.sockets.remove(number);
+                Ok(Answer::of(closed))
             }
         }
-        self.sockets.remove(number);
-        Ok(Answer::ok(0))
     }
 
     fn shut_down(&mut self) -> Made {
         let (number, how) = (self.number(0)?, self.number(1)?);
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        let Some(handle) = socket.stream() else { return Ok(Answer::error("ENOTCONN")) };
+        let Some(id) = self.id(number) else { return Ok(Answer::error("EBADF")) };
+        if self.scene.host.flow(id).is_none() {
+            return Ok(Answer::error("ENOTCONN"));
+        }
         if how != 1 {
             return Err(Failure::not_built(self.call.span, "shutting down the reading direction"));
         }
-        if self.machine.stack.receipt(handle).is_some() {
-            return Ok(Answer::error("ENOTCONN"));
-        }
-        let now = self.machine.instant();
-        self.machine.stack.shut_down(now, handle);
-        Ok(Answer::ok(0))
+        Ok(Answer::of(self.scene.host.shut_down(id)))
     }
 
     fn fcntl(&mut self) -> Made {
         let (number, command) = (self.number(0)?, self.number(1)?);
         let flags = number_or(self.call.arguments.get(2), 0)?;
         let span = self.call.span;
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
         match command {
             1 | 2 => Ok(Answer::ok(0)),
             3 => Ok(Answer::ok(2 | if socket.nonblocking { 0o4000 } else { 0 })),

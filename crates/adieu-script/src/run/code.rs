@@ -3,8 +3,7 @@
 use adieu_core::State;
 
 use super::failure::{Failure, Kind};
-use super::machine::Machine;
-use super::sockets::Sockets;
+use super::sockets::Scene;
 use super::values::constant;
 use crate::ast::{Span, Spanned};
 
@@ -12,7 +11,7 @@ use crate::ast::{Span, Spanned};
 const DEPTH: usize = 32;
 
 /// Checks every assertion in `code`, one per line or between semicolons.
-pub(crate) fn check(code: &Spanned<String>, sockets: &Sockets, machine: &Machine) -> Result<(), Box<Failure>> {
+pub(crate) fn check(code: &Spanned<String>, scene: &Scene) -> Result<(), Box<Failure>> {
     for line in code.value.split(['\n', ';']) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -23,7 +22,7 @@ pub(crate) fn check(code: &Spanned<String>, sockets: &Sockets, machine: &Machine
             return Err(Failure::not_built(code.span, &format!("the statement `{line}`; only `assert ..` is known")));
         };
         // What stands behind a comma is the message of Python's assert.
-        let mut parser = Parser { rest: expression, span: code.span, sockets, machine, depth: 0 };
+        let mut parser = Parser { rest: expression, span: code.span, scene, depth: 0 };
         let value = parser.or()?;
         let rest = parser.rest.trim_start();
         if !rest.is_empty() && !rest.starts_with(',') {
@@ -41,8 +40,7 @@ pub(crate) fn check(code: &Spanned<String>, sockets: &Sockets, machine: &Machine
 struct Parser<'a> {
     rest: &'a str,
     span: Span,
-    sockets: &'a Sockets,
-    machine: &'a Machine,
+    scene: &'a Scene,
     depth: usize,
 }
 
@@ -167,11 +165,10 @@ impl Parser<'_> {
 
     /// A field of `struct tcp_info` of the connection that the script has opened last.
     fn info(&self, field: &str) -> Value {
-        let handle = self.sockets.all().filter_map(|(_, socket)| socket.stream()).last();
-        let handle = handle.ok_or_else(|| Failure::meaning(self.span, "no socket has a connection to ask about"))?;
-        let stack = &self.machine.stack;
+        let state = self.scene.state();
+        let state = state.ok_or_else(|| Failure::meaning(self.span, "no socket has a connection to ask about"))?;
         match field {
-            "state" => Ok(match stack.state(handle) {
+            "state" => Ok(match state {
                 State::Established => 1,
                 State::SynSent => 2,
                 State::SynReceived => 3,

@@ -3,10 +3,14 @@
 use adieu_core::Flow;
 
 use super::failure::{Failure, Kind};
-use super::flows::{Numbered, bits};
-use super::machine::{Machine, Sent};
+use super::flows::{Flows, Numbered, bits};
+use super::host::Sent;
+use super::sockets::Scene;
 use super::wire::Wire;
 use crate::ast::{Ecn, Options, Packet, Segment, Spanned, TcpOption};
+
+const RST: u8 = 0x04;
+const PSH: u8 = 0x08;
 
 /// Fails where a script expects what the stack cannot do yet.
 pub(crate) fn check_built(packet: &Packet, segment: &Segment) -> Result<(), Box<Failure>> {
@@ -32,24 +36,23 @@ pub(crate) fn check_built(packet: &Packet, segment: &Segment) -> Result<(), Box<
 }
 
 /// Fails where what has left is not what is expected.
-pub(crate) fn compare(
-    packet: &Packet,
-    segment: &Segment,
-    sent: &Sent,
-    machine: &mut Machine,
-) -> Result<(), Box<Failure>> {
+pub(crate) fn compare(packet: &Packet, segment: &Segment, sent: &Sent, scene: &mut Scene) -> Result<(), Box<Failure>> {
     let strange = |got: String| Failure::new(Kind::Packet, packet.span, "another packet has left").got(got);
-    let Some(wire) = &sent.wire else { return Err(strange("a packet that is not TCP".into())) };
+    let Some(wire) = &Wire::parse(&sent.bytes) else { return Err(strange("a packet that is not TCP".into())) };
     let flow = Flow::new(wire.source, wire.destination);
-    let Some(numbered) = machine.flows.of(&flow) else {
+    let exact = scene.host.is_exact();
+    let Some(numbered) = scene.flows.of(&flow) else {
         return Err(strange(format!("{} for a connection that the script does not know", letters(wire.flags))));
     };
+    if wire.flags & 0x02 != 0 {
+        numbered.we_began(wire.seq);
+    }
     if segment.flags.value.syn
         && let Some(seq) = &segment.seq
     {
         numbered.we_begin_at(seq.value.start);
     }
-    let differs = differences(segment, wire, numbered);
+    let differs = differences(segment, wire, numbered, exact);
     if !differs.is_empty() {
         let what = differs.join(", ");
         return Err(Failure::new(Kind::Packet, packet.span, format!("another packet has left: {what}"))
@@ -74,15 +77,15 @@ fn check_data(packet: &Packet, wire: &Wire, numbered: &Numbered) -> Result<(), B
     Err(Failure::new(Kind::Packet, packet.span, "the packet carries other bytes than were written"))
 }
 
-/// What is not as expected, by name.
-fn differences(segment: &Segment, wire: &Wire, numbered: &Numbered) -> Vec<&'static str> {
+/// What is not as expected, by name; [`is_exact`](super::host::Host::is_exact) says how closely it is looked at.
+fn differences(segment: &Segment, wire: &Wire, numbered: &Numbered, exact: bool) -> Vec<&'static str> {
     let mut differs = Vec::new();
     let mut check = |same: bool, name| {
         if !same {
             differs.push(name);
         }
     };
-    check(bits(&segment.flags.value) == wire.flags, "flags");
+    check((bits(&segment.flags.value) ^ wire.flags) & (if exact { 0xff } else { !PSH }) == 0, "flags");
     if let Some(Spanned { value: range, .. }) = &segment.seq {
         check(range.start == numbered.ours(wire.seq), "sequence number");
         check(range.length == wire.length(), "length");
@@ -92,7 +95,9 @@ fn differences(segment: &Segment, wire: &Wire, numbered: &Numbered) -> Vec<&'sta
         None => check(wire.flags & 0x10 == 0 || segment.flags.value.ack, "acknowledgment"),
     }
     if let Some(window) = &segment.window {
-        check(window.value == u32::from(wire.window), "window");
+        // What a reset says of a window means nothing.
+        let alike = wire.flags & RST != 0 || (window.value == 0) == (wire.window == 0);
+        check(window.value == u32::from(wire.window) || (!exact && alike), "window");
     }
     if let Some(urgent) = &segment.urgent {
         check(urgent.value == u32::from(wire.urgent), "urgent pointer");
@@ -145,10 +150,10 @@ fn describe_wire(wire: &Wire, numbered: &Numbered, expected: &Segment) -> String
 }
 
 /// A packet that no line expects.
-pub(crate) fn describe_sent(sent: &Sent, machine: &Machine) -> String {
-    let Some(wire) = &sent.wire else { return "a packet that is not TCP".into() };
+pub(crate) fn describe_sent(sent: &Sent, flows: &Flows) -> String {
+    let Some(wire) = &Wire::parse(&sent.bytes) else { return "a packet that is not TCP".into() };
     let flow = Flow::new(wire.source, wire.destination);
-    let known = machine.flows.numbered(&flow);
+    let known = flows.numbered(&flow);
     let numbers = known.map_or_else(
         || letters(wire.flags),
         |numbered| {

@@ -45,6 +45,8 @@ pub enum Kind {
     Blocks,
     /// An assertion that does not hold.
     Assertion,
+    /// What is tested cannot be set up here, or has failed as no TCP does.
+    Host,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Result => "result",
             Self::Blocks => "blocks",
             Self::Assertion => "assertion",
+            Self::Host => "host",
         }
     }
 }

@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use adieu_core::{Flow, State};
 
 use super::failure::Failure;
-use super::machine::Machine;
 use super::settings::Settings;
-use super::sockets::Sockets;
+use super::sockets::Scene;
 use super::wire::Wire;
 use crate::ast::{Addresses, Ecn, Flags, Packet, Segment, TcpOption};
 
@@ -25,7 +24,8 @@ pub(crate) struct Flows {
     all: Vec<Numbered>,
     ours: IpAddr,
     peers: IpAddr,
-    isn: [u32; 2],
+    /// Where our numbers begin, and the peer's.
+    isn: [Option<u32>; 2],
     next_port: u16,
 }
 
@@ -39,20 +39,20 @@ pub(crate) struct Numbered {
     pub(crate) written: Vec<u8>,
 }
 
-/// The same number twice; in the script as soon as the script has said it.
+/// The same number twice; in the script as soon as the script has said it, on the wire as soon as it is known.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
     script: Option<u32>,
-    wire: u32,
+    wire: Option<u32>,
 }
 
 impl Origin {
     fn on_wire(self, number: u32) -> u32 {
-        number.wrapping_sub(self.script.unwrap_or(0)).wrapping_add(self.wire)
+        self.wire.map_or(number, |wire| number.wrapping_sub(self.script.unwrap_or(0)).wrapping_add(wire))
     }
 
     fn in_script(self, number: u32) -> u32 {
-        number.wrapping_sub(self.wire).wrapping_add(self.script.unwrap_or(0))
+        self.wire.map_or(number, |wire| number.wrapping_sub(wire).wrapping_add(self.script.unwrap_or(0)))
     }
 }
 
@@ -72,16 +72,22 @@ impl Numbered {
         self.ours.script.get_or_insert(script);
     }
 
+    /// A SYN of ours has left: that says where our numbers begin on the wire, unless we know.
+    pub(crate) fn we_began(&mut self, wire: u32) {
+        self.ours.wire.get_or_insert(wire);
+    }
+
     /// What lies `offset` bytes behind our SYN, if the application has written it.
     pub(crate) fn written_at(&self, number: u32, length: usize) -> Option<&[u8]> {
-        let offset = number.wrapping_sub(self.ours.wire).wrapping_sub(1) as usize;
+        let offset = number.wrapping_sub(self.ours.wire?).wrapping_sub(1) as usize;
         self.written.get(offset..offset.checked_add(length)?)
     }
 }
 
 impl Flows {
-    pub(crate) fn new(settings: &Settings, ours: IpAddr, peers: IpAddr) -> Self {
-        Self { all: Vec::new(), ours, peers, isn: settings.isn.numbers(), next_port: FIRST_PORT }
+    pub(crate) fn new(settings: &Settings, [ours, peers]: [IpAddr; 2], our_number: Option<u32>) -> Self {
+        let isn = [our_number, Some(settings.isn.numbers()[1])];
+        Self { all: Vec::new(), ours, peers, isn, next_port: FIRST_PORT }
     }
 
     pub(crate) fn peers_address(&self) -> IpAddr {
@@ -120,22 +126,17 @@ impl Flows {
 }
 
 /// The bytes of a packet that comes in.
-pub(crate) fn outside(
-    packet: &Packet,
-    segment: &Segment,
-    machine: &mut Machine,
-    sockets: &Sockets,
-) -> Result<Vec<u8>, Box<Failure>> {
+pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> Result<Vec<u8>, Box<Failure>> {
     let flags = &segment.flags.value;
     let flow = match &packet.addresses {
-        Some(addresses) => explicit(packet, addresses, machine)?,
-        None => at_hand(flags, machine, sockets),
+        Some(addresses) => explicit(packet, addresses, &scene.flows)?,
+        None => at_hand(flags, scene),
     };
     let range = segment.seq.as_ref().map(|seq| seq.value);
-    if machine.flows.of(&flow).is_none() || begins_anew(flags, &flow, machine) {
-        machine.flows.begin(flow);
+    if scene.flows.of(&flow).is_none() || begins_anew(flags, &flow, scene) {
+        scene.flows.begin(flow);
     }
-    let numbered = machine.flows.of(&flow).expect("it has begun");
+    let numbered = scene.flows.of(&flow).expect("it has begun");
     if flags.syn
         && let Some(range) = range
     {
@@ -185,28 +186,28 @@ pub(crate) fn pattern(number: u32) -> u8 {
 }
 
 /// A SYN for a connection that is over begins another one from the same addresses.
-fn begins_anew(flags: &Flags, flow: &Flow, machine: &Machine) -> bool {
-    flags.syn && !flags.ack && machine.stack.flow_state(flow) == State::Closed
+fn begins_anew(flags: &Flags, flow: &Flow, scene: &Scene) -> bool {
+    flags.syn && !flags.ack && scene.host.state_of(flow) == State::Closed
 }
 
 /// The connection that a packet without addresses belongs to.
-fn at_hand(flags: &Flags, machine: &mut Machine, sockets: &Sockets) -> Flow {
-    let latest = machine.flows.all.last().map(|numbered| numbered.flow);
-    let over = |flow: &Flow| machine.stack.flow_state(flow) == State::Closed;
+fn at_hand(flags: &Flags, scene: &mut Scene) -> Flow {
+    let latest = scene.flows.all.last().map(|numbered| numbered.flow);
+    let over = |flow: &Flow| scene.host.state_of(flow) == State::Closed;
     let is_first = flags.syn && !flags.ack;
     match latest {
-        Some(flow) if !(is_first && over(&flow) && sockets.listens()) => flow,
+        Some(flow) if !(is_first && over(&flow) && scene.sockets.listens()) => flow,
         _ => {
-            let port = machine.flows.new_port();
-            let local = sockets.listening_at().map_or(PORT, |address| address.port());
-            let (ours, peers) = (machine.flows.ours, machine.flows.peers);
+            let port = scene.flows.new_port();
+            let local = scene.sockets.listening_at().map_or(PORT, |address| address.port());
+            let (ours, peers) = (scene.flows.ours, scene.flows.peers);
             Flow::new(SocketAddr::new(ours, local), SocketAddr::new(peers, port))
         }
     }
 }
 
 /// `(SOURCE > DESTINATION)`: addresses with ports, or ports alone.
-fn explicit(packet: &Packet, addresses: &Addresses, machine: &Machine) -> Result<Flow, Box<Failure>> {
+fn explicit(packet: &Packet, addresses: &Addresses, flows: &Flows) -> Result<Flow, Box<Failure>> {
     let read = |text: &str, default: IpAddr| {
         let port = text.parse().ok().map(|port| SocketAddr::new(default, port));
         text.parse().ok().or(port).ok_or_else(|| {
@@ -216,14 +217,11 @@ fn explicit(packet: &Packet, addresses: &Addresses, machine: &Machine) -> Result
             )
         })
     };
-    let remote = read(&addresses.source, machine.flows.peers)?;
-    let local: SocketAddr = read(&addresses.destination, machine.flows.ours)?;
-    if local.is_ipv4() != machine.flows.ours.is_ipv4() || remote.is_ipv4() != local.is_ipv4() {
+    let remote = read(&addresses.source, flows.peers)?;
+    let local: SocketAddr = read(&addresses.destination, flows.ours)?;
+    if local.is_ipv4() != flows.ours.is_ipv4() || remote.is_ipv4() != local.is_ipv4() {
         // Scripts that run over both families name ports alone.
-        return Ok(Flow::new(
-            SocketAddr::new(machine.flows.ours, local.port()),
-            SocketAddr::new(machine.flows.peers, remote.port()),
-        ));
+        return Ok(Flow::new(SocketAddr::new(flows.ours, local.port()), SocketAddr::new(flows.peers, remote.port())));
     }
     Ok(Flow::new(local, remote))
 }

@@ -1,92 +1,128 @@
-//! The stack under test, its clock, and the packets that cross its device.
+//! Our stack under test, in virtual time, and the packets that cross its device.
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod parameters;
+mod system;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use adieu_core::wire::ip::Datagram;
-use adieu_core::wire::{Flags, Packet, Segment, checksum};
+use adieu_core::wire::{Packet, checksum};
 use adieu_core::{Config, Flow, Instant, Secrets, Seq, Stack, State};
-use adieu_trace::{End, Event, Numbers, Side, Trace, What};
+use adieu_trace::{Side, Trace};
 
-use super::flows::Flows;
-use super::settings::Settings;
-use super::wire::Wire;
+use super::host::{Host, Id, Pace, Sent};
+use super::record::Record;
+use super::settings::{Policy, Settings};
+use system::Socket;
 
 /// The stack's time when the script begins.
 const BEGINNING: Instant = Instant::from_secs(1);
 
-/// A packet that has left.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    /// Since the script's beginning.
-    pub(crate) at: Duration,
-    pub(crate) wire: Option<Wire>,
-}
-
 /// The stack and what it sees of the world.
 pub(crate) struct Machine {
-    pub(crate) stack: Stack,
-    pub(crate) flows: Flows,
+    stack: Stack,
+    addresses: [IpAddr; 2],
+    initial: u32,
     now: Instant,
     sent: VecDeque<Sent>,
     /// Packets that came in since the stack was asked last.
     unanswered: usize,
     round: usize,
-    trace: Trace,
-    numbers: Numbers,
-    followed: Option<Flow>,
-    state: State,
+    record: Record,
+    sockets: BTreeMap<Id, Socket>,
+    next: u32,
+    policy: Policy,
 }
 
 impl Machine {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let [ours, peers] = addresses(settings.ipv6);
+        let addresses = addresses(settings.ipv6);
         let mtu = settings.config.mtu.saturating_add(if settings.ipv6 { 20 } else { 0 });
-        let config = Config { addresses: vec![ours], mtu, ..settings.config.clone() };
-        let [iss, _] = settings.isn.numbers();
-        let secrets = Secrets::from_bytes([7; 48]).with_initial_seq(Seq(iss));
-        let name = |name: &str, address| End { name: name.into(), address: SocketAddr::new(address, 0) };
+        let config = Config { addresses: vec![addresses[0]], mtu, ..settings.config.clone() };
+        let [initial, _] = settings.isn.numbers();
+        let secrets = Secrets::from_bytes([7; 48]).with_initial_seq(Seq(initial));
         Self {
             stack: Stack::new(config, secrets, checksum::sum),
-            flows: Flows::new(settings, ours, peers),
+            addresses,
+            initial,
             now: BEGINNING,
             sent: VecDeque::new(),
             unanswered: 0,
             round: settings.round.max(1),
-            trace: Trace::new([name("adieu", ours), name("script", peers)]),
-            numbers: Numbers::default(),
-            followed: None,
-            state: State::Closed,
+            record: Record::new("adieu", addresses),
+            sockets: BTreeMap::new(),
+            next: 0,
+            policy: settings.policy,
         }
     }
 
-    /// Since the script's beginning.
-    pub(crate) fn now(&self) -> Duration {
+    fn record(&mut self, from: Side, bytes: &[u8]) {
+        let at = self.now();
+        self.record.packet(at, from, bytes, |flow| self.stack.flow_state(flow));
+    }
+
+    fn observe(&mut self) {
+        let Some(flow) = self.record.followed() else { return };
+        self.record.state(self.now(), self.stack.flow_state(&flow));
+    }
+}
+
+impl Host for Machine {
+    fn addresses(&self) -> [IpAddr; 2] {
+        self.addresses
+    }
+
+    fn initial_number(&self) -> Option<u32> {
+        Some(self.initial)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { tolerance: Duration::ZERO, rounding: 0.0, moment: Duration::from_millis(1) }
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn now(&self) -> Duration {
         self.now.since(BEGINNING)
     }
 
-    /// The same on the stack's clock.
-    pub(crate) fn instant(&self) -> Instant {
-        self.now
+    fn settle(&mut self) {
+        self.unanswered = 0;
+        self.observe();
+        while let Some(packet) = self.stack.poll_transmit(self.now) {
+            let bytes = packet.to_vec();
+            self.record(Side::Left, &bytes);
+            self.sent.push_back(Sent { at: self.now(), bytes });
+            self.stack.recycle(packet);
+        }
+        self.observe();
+        while self.stack.poll_notified().is_some() {}
+        while self.stack.poll_acceptable().is_some() {}
     }
 
-    /// When the stack's next timer is due.
-    pub(crate) fn next_timer(&self) -> Option<Duration> {
+    /// On to the next timer.
+    fn step(&mut self, limit: Duration) -> bool {
         let next = self.stack.poll_timeout();
-        (next != Instant::NEVER).then(|| next.since(BEGINNING))
+        if next == Instant::NEVER || next.since(BEGINNING) > limit {
+            return false;
+        }
+        self.run_to(next.since(BEGINNING));
+        true
     }
 
     /// Lets time pass, without a timer in between, then fires what is due.
-    pub(crate) fn run_to(&mut self, at: Duration) {
+    fn run_to(&mut self, at: Duration) {
         self.settle();
         self.now = self.now.max(BEGINNING + at);
         self.stack.handle_timeout(self.now);
         self.settle();
     }
 
-    /// A packet comes in. It is answered once a round is full.
-    pub(crate) fn inject(&mut self, bytes: Vec<u8>) {
+    /// It is answered once a round is full.
+    fn inject(&mut self, bytes: Vec<u8>) {
         self.record(Side::Right, &bytes);
         self.stack.handle_packet(self.now, Packet::new(&bytes));
         self.observe();
@@ -96,80 +132,33 @@ impl Machine {
         }
     }
 
-    /// Takes what the stack wants to send now.
-    pub(crate) fn settle(&mut self) {
-        self.unanswered = 0;
-        self.observe();
-        while let Some(packet) = self.stack.poll_transmit(self.now) {
-            let bytes = packet.to_vec();
-            self.record(Side::Left, &bytes);
-            self.sent.push_back(Sent { at: self.now(), wire: Wire::parse(&bytes) });
-            self.stack.recycle(packet);
-        }
-        self.observe();
-        while self.stack.poll_notified().is_some() {}
-        while self.stack.poll_acceptable().is_some() {}
-    }
-
-    /// The oldest packet that has left and was not looked at.
-    pub(crate) fn pop(&mut self) -> Option<Sent> {
+    fn pop(&mut self) -> Option<Sent> {
         self.sent.pop_front()
     }
 
-    /// How many packets have crossed the device.
-    pub(crate) fn packets(&self) -> usize {
-        self.trace.packets.len()
+    fn packets(&self) -> usize {
+        self.record.packets()
     }
 
-    /// Writes down what the application does.
-    pub(crate) fn note(&mut self, text: String) {
-        let at = self.trace_time();
-        self.trace.events.push(Event { at, what: What::App { side: Side::Left, text } });
+    fn state_of(&self, flow: &Flow) -> State {
+        self.stack.flow_state(flow)
     }
 
-    pub(crate) fn take_trace(&mut self) -> Trace {
-        let ends = self.trace.ends.clone();
-        std::mem::replace(&mut self.trace, Trace::new(ends))
+    fn note(&mut self, text: String) {
+        self.record.note(self.now(), text);
     }
 
-    fn trace_time(&self) -> Instant {
-        Instant::ZERO + self.now()
+    fn take_trace(&mut self) -> Trace {
+        self.record.take()
     }
 
-    fn record(&mut self, from: Side, bytes: &[u8]) {
-        let at = self.trace_time();
-        self.trace.capture(at, from, Some(at), bytes);
-        let Ok(datagram) = Datagram::parse(bytes) else { return };
-        let packet = Packet::new(bytes);
-        let Some(segment) = Segment::parse(datagram.body, &packet) else { return };
-        let source = SocketAddr::new(datagram.source, segment.source);
-        let destination = SocketAddr::new(datagram.destination, segment.destination);
-        let flow = if from == Side::Left { Flow::new(source, destination) } else { Flow::new(destination, source) };
-        if self.followed.is_none() && segment.flags.has(Flags::SYN) {
-            self.followed = Some(flow);
-            self.trace.ends[0].address = flow.local();
-            self.trace.ends[1].address = flow.remote();
-        }
-        if self.followed == Some(flow) {
-            self.observe();
-            let seen = self.numbers.see(from, &segment, Some(at));
-            self.trace.events.push(Event { at, what: What::Segment(seen) });
-        }
-    }
-
-    fn observe(&mut self) {
-        let Some(flow) = self.followed else { return };
-        let (from, to) = (self.state, self.stack.flow_state(&flow));
-        if from != to {
-            self.state = to;
-            let at = self.trace_time();
-            self.trace.events.push(Event { at, what: What::State { side: Side::Left, from, to } });
-        }
+    fn trouble(&self) -> Option<String> {
+        None
     }
 }
 
 /// The stack's address and the peer's: those of the language's defaults for IPv4.
-pub(crate) fn addresses(ipv6: bool) -> [IpAddr; 2] {
+fn addresses(ipv6: bool) -> [IpAddr; 2] {
     if ipv6 {
         return [Ipv6Addr::new(0xfd3d, 0xfa7b, 0xd17d, 0, 0, 0, 0, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)]
             .map(IpAddr::V6);

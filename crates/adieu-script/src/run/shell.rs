@@ -3,17 +3,14 @@
 use adieu_core::State;
 
 use super::failure::{Failure, Kind};
-use super::machine::Machine;
-use super::parameters;
 use super::settings::Settings;
-use super::sockets::Sockets;
+use super::sockets::Scene;
 use crate::ast::Spanned;
 
 /// Runs the commands of one pair of backticks: lines, or separated by semicolons or `&&`.
 pub(crate) fn run(
     command: &Spanned<String>,
-    machine: &mut Machine,
-    sockets: &mut Sockets,
+    scene: &mut Scene,
     settings: &Settings,
     notes: &mut Vec<String>,
 ) -> Result<(), Box<Failure>> {
@@ -27,15 +24,17 @@ pub(crate) fn run(
                     let (name, value) = word.split_once('=').ok_or_else(|| {
                         Failure::meaning(command.span, format!("sysctl needs NAME=VALUE, not {word:?}"))
                     })?;
-                    parameters::sysctl(name, value, command.span, machine, notes)?;
+                    match scene.host.sysctl(name, value) {
+                        Ok(true) => {}
+                        Ok(false) => notes.push(format!("ignored: sysctl {name}: the stack has no such parameter")),
+                        Err(sentence) => return Err(Failure::meaning(command.span, sentence)),
+                    }
                 }
             }
-            "sockstat" | "!" => ask(line, command, machine)?,
+            "sockstat" | "!" => ask(line, command, scene)?,
             "tcpdrop" => {
-                let now = machine.instant();
-                let handles: Vec<_> = sockets.all().filter_map(|(_, socket)| socket.stream()).collect();
-                handles.into_iter().for_each(|handle| machine.stack.abort(now, handle));
-                machine.settle();
+                scene.sockets.all().for_each(|id| scene.host.abort(id));
+                scene.host.settle();
             }
             _ if settings.ignore_shell => notes.push(format!("ignored: `{line}`")),
             other => {
@@ -48,7 +47,7 @@ pub(crate) fn run(
 }
 
 /// `sockstat .. | grep STATE`: whether a connection is in that state; `! sockstat ..`: that none is.
-fn ask(line: &str, command: &Spanned<String>, machine: &Machine) -> Result<(), Box<Failure>> {
+fn ask(line: &str, command: &Spanned<String>, scene: &Scene) -> Result<(), Box<Failure>> {
     let (negated, line) = match line.strip_prefix('!') {
         Some(rest) => (true, rest),
         None => (false, line),
@@ -59,11 +58,11 @@ fn ask(line: &str, command: &Spanned<String>, machine: &Machine) -> Result<(), B
         return Err(Failure::meaning(command.span, "write `sockstat .. | grep STATE`"));
     };
     let state = state(word).ok_or_else(|| Failure::meaning(command.span, format!("there is no state {word:?}")))?;
-    let found = machine.flows.flows().any(|flow| machine.stack.flow_state(&flow) == state);
+    let found = scene.flows.flows().any(|flow| scene.host.state_of(&flow) == state);
     if found != negated {
         return Ok(());
     }
-    let states: Vec<&str> = machine.flows.flows().map(|flow| machine.stack.flow_state(&flow).name()).collect();
+    let states: Vec<&str> = scene.flows.flows().map(|flow| scene.host.state_of(&flow).name()).collect();
     let (expected, got) = (if negated { "none in" } else { "one in" }, states.join(", "));
     Err(Failure::new(Kind::Assertion, command.span, "no connection is in that state")
         .expected(format!("{expected} {}", state.name()))

@@ -111,9 +111,15 @@ pub(crate) fn constant(name: &str) -> Option<i64> {
     known.or_else(|| tcp_state(name.strip_prefix("TCP_")?))
 }
 
-/// The name of an error number.
+/// The error number of a name.
 pub(crate) fn errno_number(name: &str) -> i64 {
     constant(name).unwrap_or(0)
+}
+
+/// The name of an error number of Linux, as far as scripts know it.
+pub fn error_name(number: i32) -> Option<&'static str> {
+    let known = CONSTANTS.iter().find(|(name, known)| name.starts_with('E') && *known == i64::from(number));
+    known.map(|(name, _)| *name)
 }
 
 /// The number an argument stands for; `None` for `...`.

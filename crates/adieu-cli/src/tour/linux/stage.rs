@@ -13,11 +13,11 @@ use adieu_trace::Trace;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::diag::Diag;
 use super::ends::End;
 use super::place::Place;
 use super::setup::{Setup, Unusual};
 use super::watch::Watch;
+use crate::diag::Diag;
 use crate::failure::Failure;
 use crate::tour::Check;
 

@@ -14,7 +14,7 @@ use adieu_core::{Duration, Seq};
 use adieu_sim::{Forged, Rule, Sight, Verdict};
 use adieu_trace::{Event, Numbers, SegmentSeen, Side, Trace, What};
 
-use super::diag::{Diag, Socket};
+use crate::diag::{Diag, Socket};
 
 /// The trace of the first connection, and the rules for its packets.
 #[derive(Clone)]

@@ -5,23 +5,24 @@ use std::time::Duration;
 use super::{Answer, Context, Made};
 use crate::ast::{Spanned, Value};
 use crate::run::failure::{Failure, Kind};
+use crate::run::host::Id;
 use crate::run::parameters::LARGEST_BUFFER;
 use crate::run::values::{boxed, errno_number, field, number_or};
 
-const SOL_SOCKET: i64 = 1;
-const SOL_TCP: i64 = 6;
+pub(crate) const SOL_SOCKET: i64 = 1;
+pub(crate) const SOL_TCP: i64 = 6;
 const SO_ERROR: i64 = 4;
-const SO_SNDBUF: i64 = 7;
-const SO_RCVBUF: i64 = 8;
+pub(crate) const SO_SNDBUF: i64 = 7;
+pub(crate) const SO_RCVBUF: i64 = 8;
 const SO_LINGER: i64 = 13;
-const TCP_LINGER2: i64 = 8;
-const TCP_SYNCNT: i64 = 7;
+pub(crate) const TCP_LINGER2: i64 = 8;
+pub(crate) const TCP_SYNCNT: i64 = 7;
 const SIOCINQ: i64 = 0x541b;
 const SIOCOUTQ: i64 = 0x5411;
 
 /// Options that are kept and told, and change nothing that a script could see: what they ask for is always so, or never
 /// matters in one process.
-const WITHOUT_EFFECT: &[(i64, i64)] = &[
+pub(crate) const WITHOUT_EFFECT: &[(i64, i64)] = &[
     (SOL_SOCKET, 2),  // SO_REUSEADDR: a listener never stands in its own way
     (SOL_SOCKET, 15), // SO_REUSEPORT
     (SOL_TCP, 1),     // TCP_NODELAY: nothing is held back yet
@@ -32,38 +33,23 @@ impl Context<'_> {
     pub(super) fn set_option(&mut self) -> Made {
         let (number, level, name) = (self.number(0)?, self.number(1)?, self.number(2)?);
         let value = self.argument(3)?.clone();
-        if self.sockets.get(number).is_none() {
-            return Ok(Answer::error("EBADF"));
-        }
+        let Some(id) = self.id(number) else { return Ok(Answer::error("EBADF")) };
         if (level, name) == (SOL_SOCKET, SO_LINGER) {
-            return self.set_linger(number, &value);
+            return self.set_linger(id, &value);
         }
         let wanted = boxed(&value)?.unwrap_or(0);
         let size = || match u32::try_from(wanted) {
             Ok(size) if size <= LARGEST_BUFFER => Ok(size),
             _ => Err(Failure::meaning(value.span, format!("a size of 0 to {LARGEST_BUFFER} bytes is needed here"))),
         };
-        match (level, name) {
-            (SOL_SOCKET, SO_RCVBUF) => {
-                let size = size()?;
-                self.machine.stack.reconfigure(|config| config.receive_buffer = size);
-            }
-            (SOL_SOCKET, SO_SNDBUF) => {
-                let size = size()?;
-                self.machine.stack.reconfigure(|config| config.send_buffer = size);
-            }
-            (SOL_TCP, TCP_LINGER2) => {
-                let time = Duration::from_secs(wanted.unsigned_abs());
-                self.machine.stack.reconfigure(|config| config.fin_wait_2 = time);
-            }
-            (SOL_TCP, TCP_SYNCNT) => {
-                let count = u8::try_from(wanted).unwrap_or(u8::MAX);
-                self.machine.stack.reconfigure(|config| config.syn_retries = count);
-            }
-            _ if WITHOUT_EFFECT.contains(&(level, name)) => {}
-            _ => return Err(Failure::not_built(self.call.span, &self.option_name())),
+        let sized = level == SOL_SOCKET && matches!(name, SO_RCVBUF | SO_SNDBUF);
+        let value = if sized { i64::from(size()?) } else { wanted };
+        match self.scene.host.set_option(id, level, name, value) {
+            Some(Ok(())) => {}
+            Some(Err(errno)) => return Ok(Answer::error(errno)),
+            None => return Err(Failure::not_built(self.call.span, &self.option_name())),
         }
-        if let Some(socket) = self.sockets.get(number) {
+        if let Some(socket) = self.scene.sockets.get(number) {
             socket.options.insert((level, name), wanted);
         }
         Ok(Answer::ok(0))
@@ -77,28 +63,24 @@ impl Context<'_> {
     }
 
     /// `{onoff=1, linger=0}`
-    fn set_linger(&mut self, number: i64, value: &Spanned<Value>) -> Made {
+    fn set_linger(&mut self, id: Id, value: &Spanned<Value>) -> Made {
         let part =
             |names: [&str; 2], place| field(&value.value, names[0], place).or(field(&value.value, names[1], place));
         let (Some(on), Some(time)) = (part(["onoff", "l_onoff"], 0), part(["linger", "l_linger"], 1)) else {
             return Err(Failure::meaning(value.span, "{onoff=1, linger=0} is needed here"));
         };
         let (on, time) = (number_or(Some(on), 0)?, number_or(Some(time), 0)?);
-        if let Some(socket) = self.sockets.get(number) {
-            socket.linger = (on != 0).then(|| Duration::from_secs(time.unsigned_abs()));
-        }
-        Ok(Answer::ok(0))
+        let time = (on != 0).then(|| Duration::from_secs(time.unsigned_abs()));
+        Ok(Answer::of(self.scene.host.set_linger(id, time)))
     }
 
     pub(super) fn get_option(&mut self) -> Made {
         let (number, level, name) = (self.number(0)?, self.number(1)?, self.number(2)?);
         let expected = self.argument(3)?.clone();
-        if self.sockets.get(number).is_none() {
-            return Ok(Answer::error("EBADF"));
-        }
-        let kept = self.sockets.get(number).and_then(|socket| socket.options.get(&(level, name)).copied());
+        let Some(id) = self.id(number) else { return Ok(Answer::error("EBADF")) };
+        let kept = self.scene.sockets.get(number).and_then(|socket| socket.options.get(&(level, name)).copied());
         let value = match (level, name) {
-            (SOL_SOCKET, SO_ERROR) => self.sockets.take_error(number, self.machine).map_or(0, errno_number),
+            (SOL_SOCKET, SO_ERROR) => self.scene.host.take_error(id).map_or(0, errno_number),
             _ => match kept {
                 Some(value) => value,
                 None if WITHOUT_EFFECT.contains(&(level, name)) => 0,
@@ -125,12 +107,15 @@ impl Context<'_> {
     pub(super) fn ioctl(&mut self) -> Made {
         let (number, request) = (self.number(0)?, self.number(1)?);
         let expected = self.argument(2)?.clone();
-        let Some(socket) = self.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
-        let Some(handle) = socket.stream() else { return Ok(Answer::error("EINVAL")) };
+        let Some(id) = self.id(number) else { return Ok(Answer::error("EBADF")) };
         let value = match request {
-            SIOCINQ => self.machine.stack.unread(handle),
-            SIOCOUTQ => self.machine.stack.unacknowledged(handle),
+            SIOCINQ => self.scene.host.unread(id),
+            SIOCOUTQ => self.scene.host.unacknowledged(id),
             _ => return Err(Failure::not_built(self.call.span, "this request of ioctl")),
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(errno) => return Ok(Answer::error(errno)),
         };
         self.told(&expected, i64::try_from(value).unwrap_or(i64::MAX))?;
         Ok(Answer::ok(0))

@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use adieu_core::State;
-
 use super::{Answer, Context, Made};
 use crate::ast::Value;
 use crate::run::failure::{Failure, Kind};
-use crate::run::sockets::Is;
 use crate::run::values::{field, number_or};
 
-const IN: i64 = 1;
-const OUT: i64 = 4;
-const ERR: i64 = 8;
-const HUP: i64 = 0x10;
-const NVAL: i64 = 0x20;
-const RDNORM: i64 = 0x40;
-const WRNORM: i64 = 0x100;
-const RDHUP: i64 = 0x2000;
+pub(crate) const IN: i64 = 1;
+pub(crate) const OUT: i64 = 4;
+pub(crate) const ERR: i64 = 8;
+pub(crate) const HUP: i64 = 0x10;
+pub(crate) const NVAL: i64 = 0x20;
+pub(crate) const RDNORM: i64 = 0x40;
+pub(crate) const WRNORM: i64 = 0x100;
+pub(crate) const RDHUP: i64 = 0x2000;
 
 impl Context<'_> {
     /// `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`
@@ -31,12 +28,12 @@ impl Context<'_> {
         for entry in entries {
             let number = number_or(field(&entry.value, "fd", 0), -1)?;
             let events = number_or(field(&entry.value, "events", 1), 0)?;
-            let happened = self.ready(number) & (events | ERR | HUP | NVAL);
+            let happened = self.ready(number)? & (events | ERR | HUP | NVAL);
             ready += i64::from(happened != 0);
             seen.push(happened);
         }
-        let over =
-            timeout >= 0 && self.machine.now() >= self.progress.began + Duration::from_millis(timeout.unsigned_abs());
+        let over = timeout >= 0
+            && self.scene.host.now() >= self.progress.began + Duration::from_millis(timeout.unsigned_abs());
         if ready == 0 && !over {
             return Ok(Answer::Blocks);
         }
@@ -53,44 +50,10 @@ impl Context<'_> {
     }
 
     /// All that holds of a socket now.
-    fn ready(&mut self, number: i64) -> i64 {
-        let Some(socket) = self.sockets.get(number) else { return NVAL };
-        let handle = match socket.is {
-            Is::Fresh => return OUT | HUP | WRNORM,
-            Is::Listening(listener, _) => {
-                return if self.machine.stack.is_acceptable(listener) { IN | RDNORM } else { 0 };
-            }
-            Is::Stream(handle) => handle,
-        };
-        let stack = &self.machine.stack;
-        let mut happened = 0;
-        if stack.receipt(handle).is_none() && matches!(stack.state(handle), State::SynSent | State::SynReceived) {
-            return 0;
-        }
-        let end = stack.peek(handle, &mut [0; 1]);
-        if !matches!(end, Err(adieu_core::ReadError::Blocked)) {
-            happened |= IN | RDNORM;
-        }
-        let finished =
-            matches!(stack.state(handle), State::CloseWait | State::Closing | State::LastAck | State::TimeWait);
-        let over = stack.receipt(handle).is_some();
-        if finished || over {
-            happened |= RDHUP;
-        }
-        let shut = matches!(
-            stack.state(handle),
-            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck | State::TimeWait
-        );
-        if stack.room(handle) > 0 || shut || over {
-            happened |= OUT | WRNORM;
-        }
-        if over || (finished && shut) {
-            happened |= HUP;
-        }
-        if self.sockets.has_error(number, self.machine) {
-            happened |= ERR;
-        }
-        happened
+    fn ready(&mut self, number: i64) -> Result<i64, Box<Failure>> {
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(NVAL) };
+        let ready = self.scene.host.ready(socket.id);
+        ready.ok_or_else(|| Failure::not_built(self.call.span, "poll on this system"))
     }
 }
 

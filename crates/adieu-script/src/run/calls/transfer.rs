@@ -1,12 +1,10 @@
 //! Reading and writing.
 
-use adieu_core::HandleId;
-
 use super::{Answer, Context, Made};
 use crate::ast::{Spanned, Value};
 use crate::run::failure::{Failure, Kind};
 use crate::run::flows::pattern;
-use crate::run::sockets::ended;
+use crate::run::host::Id;
 use crate::run::values::{field, number_or};
 
 /// More than any script needs, so that none makes us hold a machine's memory.
@@ -46,45 +44,30 @@ impl Context<'_> {
         Ok(all)
     }
 
-    /// The connection of socket `number`, and whether it must not block; or what the call returns at once.
-    fn stream(&mut self, number: i64) -> Result<(HandleId, bool), Answer> {
-        let socket = self.sockets.get(number).ok_or_else(|| Answer::error("EBADF"))?;
-        let handle = socket.stream().ok_or_else(|| Answer::error("ENOTCONN"))?;
-        Ok((handle, socket.nonblocking))
+    /// Socket `number`, and whether it must not block.
+    fn socket_of(&mut self, number: i64) -> Option<(Id, bool)> {
+        self.scene.sockets.get(number).map(|socket| (socket.id, socket.nonblocking))
     }
 
     pub(super) fn receive(&mut self) -> Made {
         let (most, flags) = self.amount()?;
         let number = self.number(0)?;
-        let (handle, nonblocking) = match self.stream(number) {
-            Ok(stream) => stream,
-            Err(answer) => return Ok(answer),
-        };
+        let Some((id, nonblocking)) = self.socket_of(number) else { return Ok(Answer::error("EBADF")) };
         let mut bytes = vec![0; most];
-        let now = self.machine.instant();
         let peek = flags & MSG_PEEK != 0;
-        let read = match peek {
-            true => self.machine.stack.peek(handle, &mut bytes),
-            false => self.machine.stack.read(now, handle, &mut bytes),
-        };
-        match read {
+        match self.scene.host.receive(id, &mut bytes, peek) {
             Ok(length) => {
                 self.check_bytes(number, &bytes[..length], peek)?;
                 Ok(Answer::ok(i64::try_from(length).unwrap_or(i64::MAX)))
             }
-            Err(error) => Ok(match ended(error) {
-                None => Answer::would_block(nonblocking || flags & MSG_DONTWAIT != 0),
-                Some(ending) => match self.sockets.read_error(number, ending) {
-                    Ok(value) => Answer::ok(value),
-                    Err(errno) => Answer::error(errno),
-                },
-            }),
+            Err("EAGAIN") => Ok(Answer::would_block(nonblocking || flags & MSG_DONTWAIT != 0)),
+            Err(errno) => Ok(Answer::error(errno)),
         }
     }
 
     /// What comes in is numbered, so that a byte in the wrong place is seen.
     fn check_bytes(&mut self, number: i64, bytes: &[u8], peek: bool) -> Result<(), Box<Failure>> {
-        let Some(socket) = self.sockets.get(number) else { return Ok(()) };
+        let Some(socket) = self.scene.sockets.get(number) else { return Ok(()) };
         let first = socket.read.wrapping_add(1);
         let right = (first..).zip(bytes).all(|(number, byte)| pattern(number) == *byte);
         if !peek {
@@ -99,27 +82,20 @@ impl Context<'_> {
     pub(super) fn send(&mut self) -> Made {
         let (most, flags) = self.amount()?;
         let number = self.number(0)?;
-        let (handle, nonblocking) = match self.stream(number) {
-            Ok(stream) => stream,
-            Err(answer) => return Ok(answer),
-        };
-        let now = self.machine.instant();
-        let Some(flow) = self.machine.stack.flow(handle) else { return Ok(Answer::error("ENOTCONN")) };
-        let begins = self.machine.flows.of(&flow).map_or(0, |numbered| numbered.written.len());
+        let Some((id, nonblocking)) = self.socket_of(number) else { return Ok(Answer::error("EBADF")) };
+        let Some(flow) = self.scene.host.flow(id) else { return Ok(Answer::error("ENOTCONN")) };
+        let begins = self.scene.flows.of(&flow).map_or(0, |numbered| numbered.written.len());
         if begins > usize::try_from(MOST).unwrap_or(usize::MAX) {
             return Err(Failure::meaning(self.call.span, format!("a script may write {MOST} bytes in all")));
         }
         let rest = most - self.progress.written;
         let bytes: Vec<u8> = (begins..begins + rest).map(|n| (n % 241) as u8).collect();
-        let written = self.machine.stack.write(now, handle, &bytes);
-        let taken = match written {
+        let taken = match self.scene.host.send(id, &bytes) {
             Ok(taken) => taken,
-            Err(error) => match self.sockets.write_error(number, error) {
-                Some(errno) => return Ok(Answer::error(errno)),
-                None => 0,
-            },
+            Err("EAGAIN") => 0,
+            Err(errno) => return Ok(Answer::error(errno)),
         };
-        if let Some(numbered) = self.machine.flows.of(&flow) {
+        if let Some(numbered) = self.scene.flows.of(&flow) {
             numbered.written.extend(&bytes[..taken]);
         }
         self.progress.written += taken;

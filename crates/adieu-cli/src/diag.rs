@@ -15,52 +15,64 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 /// A way to ask.
 #[derive(Debug)]
-pub(super) struct Diag(OwnedFd);
+pub(crate) struct Diag(OwnedFd);
 
 /// What the kernel holds of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Socket {
-    pub(super) state: State,
+pub(crate) struct Socket {
+    pub(crate) state: State,
     /// What is left of a stay in TIME-WAIT, or of an orphan's FIN-WAIT-2.
-    pub(super) stays: Option<Duration>,
+    pub(crate) stays: Option<Duration>,
     /// Bytes that came and were not read.
-    pub(super) unread: u32,
+    pub(crate) unread: u32,
     /// Sequence numbers that were not acknowledged: bytes, and a FIN.
-    pub(super) unacknowledged: u32,
+    pub(crate) unacknowledged: u32,
 }
 
 /// Lengths and places in the messages, by `linux/netlink.h` and `linux/inet_diag.h`.
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const SOCK_DESTROY: u16 = 21;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const IPPROTO_TCP: u8 = 6;
 /// `idiag_timer` of a TIME-WAIT socket, whose FIN-WAIT-2 counts as one.
 const TIMER_TIME_WAIT: u8 = 3;
 
 impl Diag {
     /// For the network namespace this thread is in.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?))
     }
 
     /// What the kernel holds of the connection between its own address and the peer's; `None` where there is none.
     /// A listener is none.
-    pub(super) fn look(&self, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<Socket>> {
-        sendto(&self.0, &request(own, peer), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-        let mut answer = [0; 4096];
+    pub(crate) fn look(&self, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<Socket>> {
+        parse(&self.ask(&request(own, peer, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST))?, peer)
+    }
+
+    /// Aborts the connection: its application is told so, its peer by a reset. One that is not there needs none.
+    pub(crate) fn destroy(&self, own: SocketAddr, peer: SocketAddr) -> io::Result<()> {
+        parse(&self.ask(&request(own, peer, SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK))?, peer).map(drop)
+    }
+
+    fn ask(&self, question: &[u8]) -> io::Result<Vec<u8>> {
+        sendto(&self.0, question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        let mut answer = vec![0; 4096];
         let (length, _) = recv(&self.0, &mut answer, RecvFlags::empty())?;
-        parse(&answer[..length], peer)
+        answer.truncate(length);
+        Ok(answer)
     }
 }
 
 /// The question for one socket.
-fn request(own: SocketAddr, peer: SocketAddr) -> Vec<u8> {
+fn request(own: SocketAddr, peer: SocketAddr, kind: u16, flags: u16) -> Vec<u8> {
     let mut message = Vec::with_capacity(REQUEST);
     message.extend(u32::try_from(REQUEST).unwrap_or(0).to_ne_bytes());
-    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    message.extend(NLM_F_REQUEST.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([0; 8]); // number and sender
     let family = if own.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     message.extend([u8::try_from(family.as_raw()).unwrap_or(0), IPPROTO_TCP, 0, 0]);
@@ -92,8 +104,12 @@ fn parse(answer: &[u8], peer: SocketAddr) -> io::Result<Option<Socket>> {
     match u16::from_ne_bytes([byte(4)?, byte(5)?]) {
         SOCK_DIAG_BY_FAMILY => {}
         NLMSG_ERROR => {
-            let error = Errno::from_raw_os_error(word(HEADER)?.wrapping_neg().cast_signed());
-            return if error == Errno::NOENT { Ok(None) } else { Err(error.into()) };
+            // Zero says that what was asked for is done; it is no error number.
+            return match word(HEADER)?.wrapping_neg().cast_signed() {
+                0 => Ok(None),
+                error if Errno::NOENT.raw_os_error() == error => Ok(None),
+                error => Err(io::Error::from_raw_os_error(error)),
+            };
         }
         _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "sock_diag: an answer of another kind")),
     }

@@ -1,0 +1,354 @@
+//! System calls on our stack.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use adieu_core::{
+    BindError, Cause, ConnectError, Ending, Flow, HandleId, ListenerId, Phase, ReadError, State, WriteError,
+};
+
+use super::{Machine, parameters};
+use crate::run::calls::options::{SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, SOL_TCP, TCP_LINGER2, TCP_SYNCNT, WITHOUT_EFFECT};
+use crate::run::calls::poll::{ERR, HUP, IN, NVAL, OUT, RDHUP, RDNORM, WRNORM};
+use crate::run::host::{Host, Id, Outcome, System};
+use crate::run::settings::Policy;
+
+/// What a program's file descriptor would be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Socket {
+    is: Is,
+    /// `SO_LINGER`.
+    linger: Option<Duration>,
+    /// Where it was bound.
+    bound: Option<SocketAddr>,
+    /// Its error was told.
+    told: bool,
+}
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug)]
+enum Is {
+    /// Nothing yet.
+    Fresh,
+    Listening(ListenerId),
+    Stream(HandleId),
+}
+
+impl Machine {
+    fn open(&mut self, is: Is) -> Id {
+        let id = Id(self.next);
+        self.next += 1;
+        self.sockets.insert(id, Socket { is, linger: None, bound: None, told: false });
+        id
+    }
+
+    fn get(&self, id: Id) -> Outcome<Socket> {
+        self.sockets.get(&id).copied().ok_or("EBADF")
+    }
+
+    fn stream(&self, id: Id) -> Option<HandleId> {
+        match self.sockets.get(&id)?.is {
+            Is::Stream(handle) => Some(handle),
+            Is::Fresh | Is::Listening(_) => None,
+        }
+    }
+
+    fn change(&mut self, id: Id, change: impl FnOnce(&mut Socket)) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            change(socket);
+        }
+    }
+
+    // ---- errors ------------------------------------------------------------------------------------------------
+
+    /// What a read that failed returns: an error number, or the end of the stream.
+    fn read_error(&mut self, id: Id, ending: Ending) -> Outcome<usize> {
+        match self.policy {
+            Policy::Ours => Err(errno(ending)),
+            Policy::Posix => self.tell(id, ending).map_or(Ok(0), Err),
+        }
+    }
+
+    /// What a write that failed returns.
+    fn write_error(&mut self, id: Id, error: WriteError) -> &'static str {
+        let ending = match error {
+            WriteError::Blocked => return "EAGAIN",
+            WriteError::ShutDown => return "EPIPE",
+            WriteError::Ended(ending) => ending,
+        };
+        match self.policy {
+            Policy::Ours if ending.is_graceful() => "EPIPE",
+            Policy::Ours => errno(ending),
+            Policy::Posix if ending.is_graceful() => "EPIPE",
+            Policy::Posix => self.tell(id, ending).unwrap_or("EPIPE"),
+        }
+    }
+
+    /// Whether an error waits to be told.
+    fn has_error(&self, id: Id) -> bool {
+        let untold = self.sockets.get(&id).is_some_and(|socket| !socket.told);
+        let handle = self.stream(id).filter(|_| untold);
+        let ending = handle.and_then(|handle| self.stack.receipt(handle)).map(|receipt| receipt.ending);
+        ending.is_some_and(|ending| !ending.is_graceful())
+    }
+
+    fn tell(&mut self, id: Id, ending: Ending) -> Option<&'static str> {
+        let socket = self.sockets.get_mut(&id)?;
+        (!std::mem::replace(&mut socket.told, true)).then(|| errno(ending))
+    }
+
+    /// A connect on a socket that has begun to.
+    fn connecting(&mut self, id: Id, handle: HandleId, again: bool) -> Outcome<()> {
+        if let Some(receipt) = self.stack.receipt(handle) {
+            let _ = self.take_error(id);
+            return Err(errno(receipt.ending));
+        }
+        match self.stack.state(handle) {
+            State::SynSent | State::SynReceived => Err("EALREADY"),
+            _ if again => Ok(()),
+            _ => Err("EISCONN"),
+        }
+    }
+}
+
+impl System for Machine {
+    fn socket(&mut self) -> Outcome<Id> {
+        Ok(self.open(Is::Fresh))
+    }
+
+    fn bind(&mut self, id: Id, address: SocketAddr) -> Outcome<()> {
+        let socket = self.get(id)?;
+        if socket.bound.is_some() || !matches!(socket.is, Is::Fresh) {
+            return Err("EINVAL");
+        }
+        self.change(id, |socket| socket.bound = Some(address));
+        Ok(())
+    }
+
+    fn listen(&mut self, id: Id, backlog: u32, default: SocketAddr) -> Outcome<()> {
+        let socket = self.get(id)?;
+        let address = match socket.is {
+            Is::Fresh => socket.bound.unwrap_or(default),
+            Is::Listening(_) => return Ok(()),
+            Is::Stream(_) => return Err("EINVAL"),
+        };
+        self.stack.reconfigure(|config| config.accept_backlog = backlog);
+        match self.stack.listen(address) {
+            Ok(listener) => {
+                self.change(id, |socket| socket.is = Is::Listening(listener));
+                Ok(())
+            }
+            Err(BindError::InUse(_) | BindError::NoPort) => Err("EADDRINUSE"),
+            Err(BindError::NotOurs(_)) => Err("EADDRNOTAVAIL"),
+        }
+    }
+
+    fn accept(&mut self, id: Id) -> Outcome<Id> {
+        let Is::Listening(listener) = self.get(id)?.is else { return Err("EINVAL") };
+        let handle = self.stack.accept(listener).ok_or("EAGAIN")?;
+        Ok(self.open(Is::Stream(handle)))
+    }
+
+    fn connect(&mut self, id: Id, address: SocketAddr, again: bool) -> Outcome<()> {
+        let socket = self.get(id)?;
+        match socket.is {
+            Is::Listening(_) => return Err("EISCONN"),
+            Is::Stream(handle) => return self.connecting(id, handle, again),
+            Is::Fresh => {}
+        }
+        match self.stack.connect(self.now, socket.bound, address) {
+            Ok(handle) => {
+                self.change(id, |socket| socket.is = Is::Stream(handle));
+                Err("EINPROGRESS")
+            }
+            Err(error) => Err(match error {
+                ConnectError::NotAHost(_) | ConnectError::Ourselves(_) => "EINVAL",
+                ConnectError::NoAddress(_) | ConnectError::NoPort(_) => "EADDRNOTAVAIL",
+                ConnectError::InUse(_) => "EADDRINUSE",
+                ConnectError::Full => "ENOBUFS",
+            }),
+        }
+    }
+
+    fn receive(&mut self, id: Id, bytes: &mut [u8], peek: bool) -> Outcome<usize> {
+        let handle = self.stream(id).ok_or("ENOTCONN")?;
+        let read = match peek {
+            true => self.stack.peek(handle, bytes),
+            false => self.stack.read(self.now, handle, bytes),
+        };
+        match read {
+            Ok(length) => Ok(length),
+            Err(ReadError::Blocked) => Err("EAGAIN"),
+            Err(ReadError::Ended(ending)) => self.read_error(id, ending),
+        }
+    }
+
+    fn send(&mut self, id: Id, bytes: &[u8]) -> Outcome<usize> {
+        let handle = self.stream(id).ok_or("ENOTCONN")?;
+        let written = self.stack.write(self.now, handle, bytes);
+        written.map_err(|error| self.write_error(id, error))
+    }
+
+    /// With a linger time it blocks until all is acknowledged, or the time is over.
+    fn close(&mut self, id: Id, began: Duration, nonblocking: bool) -> Outcome<()> {
+        let socket = self.get(id)?;
+        match socket.is {
+            Is::Fresh => {}
+            Is::Listening(listener) => self.stack.unlisten(self.now, listener),
+            Is::Stream(handle) => {
+                self.stack.set_zero_linger(self.now, handle, socket.linger == Some(Duration::ZERO));
+                self.stack.close(self.now, handle);
+                let waits = socket.linger.is_some_and(|time| self.now() < began + time);
+                let open = self.stack.receipt(handle).is_none() && !self.stack.is_finished(handle);
+                if waits && open && !nonblocking {
+                    return Err("EAGAIN");
+                }
+                self.stack.release(self.now, handle);
+            }
+        }
+        self.sockets.remove(&id);
+        Ok(())
+    }
+
+    fn shut_down(&mut self, id: Id) -> Outcome<()> {
+        let handle = self.stream(id).ok_or("ENOTCONN")?;
+        if self.stack.receipt(handle).is_some() {
+            return Err("ENOTCONN");
+        }
+        self.stack.shut_down(self.now, handle);
+        Ok(())
+    }
+
+    fn set_linger(&mut self, id: Id, time: Option<Duration>) -> Outcome<()> {
+        self.get(id)?;
+        self.change(id, |socket| socket.linger = time);
+        Ok(())
+    }
+
+    fn set_option(&mut self, _: Id, level: i64, name: i64, value: i64) -> Option<Outcome<()>> {
+        let size = u32::try_from(value).map_err(|_| "EINVAL");
+        match (level, name) {
+            (SOL_SOCKET, SO_RCVBUF | SO_SNDBUF) => {
+                let size = match size {
+                    Ok(size) => size,
+                    Err(errno) => return Some(Err(errno)),
+                };
+                self.stack.reconfigure(|config| match name {
+                    SO_RCVBUF => config.receive_buffer = size,
+                    _ => config.send_buffer = size,
+                });
+            }
+            (SOL_TCP, TCP_LINGER2) => {
+                let time = Duration::from_secs(value.unsigned_abs());
+                self.stack.reconfigure(|config| config.fin_wait_2 = time);
+            }
+            (SOL_TCP, TCP_SYNCNT) => {
+                let count = u8::try_from(value).unwrap_or(u8::MAX);
+                self.stack.reconfigure(|config| config.syn_retries = count);
+            }
+            _ if WITHOUT_EFFECT.contains(&(level, name)) => {}
+            _ => return None,
+        }
+        Some(Ok(()))
+    }
+
+    fn take_error(&mut self, id: Id) -> Option<&'static str> {
+        let ending = self.stack.receipt(self.stream(id)?)?.ending;
+        if ending.is_graceful() {
+            return None;
+        }
+        self.tell(id, ending)
+    }
+
+    fn unread(&mut self, id: Id) -> Outcome<u64> {
+        Ok(self.stack.unread(self.stream(id).ok_or("EINVAL")?))
+    }
+
+    fn unacknowledged(&mut self, id: Id) -> Outcome<u64> {
+        Ok(self.stack.unacknowledged(self.stream(id).ok_or("EINVAL")?))
+    }
+
+    fn ready(&mut self, id: Id) -> Option<i64> {
+        let Ok(socket) = self.get(id) else { return Some(NVAL) };
+        let handle = match socket.is {
+            Is::Fresh => return Some(OUT | HUP | WRNORM),
+            Is::Listening(listener) => {
+                return Some(if self.stack.is_acceptable(listener) { IN | RDNORM } else { 0 });
+            }
+            Is::Stream(handle) => handle,
+        };
+        let stack = &self.stack;
+        let mut happened = 0;
+        if stack.receipt(handle).is_none() && matches!(stack.state(handle), State::SynSent | State::SynReceived) {
+            return Some(0);
+        }
+        let end = stack.peek(handle, &mut [0; 1]);
+        if !matches!(end, Err(ReadError::Blocked)) {
+            happened |= IN | RDNORM;
+        }
+        let finished =
+            matches!(stack.state(handle), State::CloseWait | State::Closing | State::LastAck | State::TimeWait);
+        let over = stack.receipt(handle).is_some();
+        if finished || over {
+            happened |= RDHUP;
+        }
+        let shut = matches!(
+            stack.state(handle),
+            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck | State::TimeWait
+        );
+        if stack.room(handle) > 0 || shut || over {
+            happened |= OUT | WRNORM;
+        }
+        if over || (finished && shut) {
+            happened |= HUP;
+        }
+        if self.has_error(id) {
+            happened |= ERR;
+        }
+        Some(happened)
+    }
+
+    fn flow(&self, id: Id) -> Option<Flow> {
+        self.stack.flow(self.stream(id)?)
+    }
+
+    fn state(&self, id: Id) -> Option<State> {
+        Some(self.stack.state(self.stream(id)?))
+    }
+
+    fn abort(&mut self, id: Id) {
+        if let Some(handle) = self.stream(id) {
+            self.stack.abort(self.now, handle);
+        }
+    }
+
+    fn sysctl(&mut self, name: &str, value: &str) -> Result<bool, String> {
+        parameters::sysctl(name, value, &mut self.stack)
+    }
+}
+
+/// The error number of an ending, by name.
+fn errno(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Graceful { .. } => "EPIPE",
+        Ending::ResetByPeer { .. } => "ECONNRESET",
+        Ending::Refused { .. } => "ECONNREFUSED",
+        Ending::Aborted {
+            cause:
+                Cause::AbortCall
+                | Cause::LingerZero
+                | Cause::LingerExpired
+                | Cause::CloseWithUnread
+                | Cause::DataAfterClose
+                | Cause::ListenerClosed
+                | Cause::StackShutdown,
+            ..
+        }
+        | Ending::Cancelled { .. } => "ECONNABORTED",
+        Ending::TimedOut {
+            phase: Phase::Connect | Phase::Retransmission | Phase::ZeroWindow | Phase::FinWait2Orphan,
+            ..
+        } => "ETIMEDOUT",
+        Ending::Unreachable { .. } => "EHOSTUNREACH",
+    }
+}

@@ -147,7 +147,7 @@ fn play_one(source: &Source, family: Option<Family>, settings: &Settings, define
         Some(Family::Ipv4) => "ipv4",
         Some(Family::Ipv6) => "ipv6",
     };
-    let (result, trace, notes) = match parse(&source.text, defines) {
+    let (result, trace, notes) = match parse(&source.text, &defines.over(family)) {
         Err(error) => (Err(Trouble { kind: "syntax", error }), None, Vec::new()),
         Ok(parsed) => match way(&parsed, &settings) {
             Ok(report) => (Ok(()), Some(report.trace), report.notes),

@@ -83,7 +83,7 @@ pub fn lasts(script: &Script) -> Duration {
     let (mut now, mut last) = (Duration::ZERO, Duration::ZERO);
     for event in &script.events {
         let began = after(now, event.time);
-        let ended = event.ends.map_or(began, |ends| after(now, ends));
+        let ended = end(event).map_or(began, |ends| after(now, ends));
         (now, last) = (began, last.max(began).max(ended));
     }
     last
@@ -162,7 +162,7 @@ impl<'a> Runner<'a> {
 
     fn play_event(&mut self, event: &'a Event) -> Step<()> {
         let window = self.window(event.time);
-        let ends = event.ends.map_or(window, |ends| self.window(ends));
+        let ends = end(event).map_or(window, |ends| self.window(ends));
         if window.to.max(ends.to) > LONGEST {
             return Err(Failure::meaning(event.span, "a script may last ten years, and no longer"));
         }
@@ -228,13 +228,27 @@ impl<'a> Runner<'a> {
 
     /// On to what may happen next, unless there was too much of it; false where nothing does up to `limit`.
     fn step(&mut self, limit: Duration) -> Step<bool> {
-        let stepped = self.scene.host.step(limit);
+        let stepped = match self.wake().filter(|wake| *wake <= limit) {
+            None => self.scene.host.step(limit),
+            Some(wake) => {
+                if !self.scene.host.step(wake) {
+                    self.scene.host.run_to(wake);
+                }
+                true
+            }
+        };
         self.steps += usize::from(stepped);
         if self.steps.max(self.scene.host.packets()) > STEPS {
             let limit = format!("more than {STEPS} timers or packets: the script waits for what never comes");
             return Err(Failure::meaning(self.place, limit));
         }
         Ok(stepped)
+    }
+
+    /// When the next call that blocks returns by its own clock.
+    fn wake(&self) -> Option<Duration> {
+        let now = self.scene.host.now();
+        self.blocked.iter().filter_map(|blocked| blocked.progress.wake).filter(|wake| *wake > now).min()
     }
 
     /// Waits for the next packet, up to `limit`.
@@ -301,7 +315,7 @@ impl<'a> Runner<'a> {
         match calls::attempt(call, &mut progress, &mut self.scene)? {
             Answer::Returned(result) => {
                 self.scene.host.settle();
-                let ends = event.ends.map(|ends| self.window(ends));
+                let ends = end(event).map(|ends| self.window(ends));
                 if let Some(window) =
                     ends.filter(|window| window.from > self.scene.host.now() + self.settings.tolerance)
                 {
@@ -312,7 +326,7 @@ impl<'a> Runner<'a> {
                 calls::check(call, &result)
             }
             Answer::Blocks => {
-                let due = match event.ends {
+                let due = match end(event) {
                     Some(ends) => self.window(ends),
                     None => Window { from: self.before, to: self.before },
                 };
@@ -384,6 +398,14 @@ impl<'a> Runner<'a> {
                 .help("--strict demands that every packet is expected, in the 10 s after the last line, too")),
         }
     }
+}
+
+/// When a call must return. Behind a relative beginning, the end counts from there too: `+1...1.5`.
+fn end(event: &Event) -> Option<Time> {
+    Some(match (event.time, event.ends?) {
+        (Time::After(_), Time::At(by)) => Time::After(by),
+        (_, end) => end,
+    })
 }
 
 fn is_fixed(time: Time) -> bool {

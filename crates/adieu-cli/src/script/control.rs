@@ -21,9 +21,9 @@ pub(crate) fn run_mutants(
 ) -> Result<ExitCode, Failure> {
     let (mut all, mut survivors) = (0, 0);
     for source in sources {
-        let script =
-            parse(&source.text, defines).map_err(|error| Failure::usage(format_args!("{}: {error}", source.name)))?;
         for family in families {
+            let script = parse(&source.text, &defines.over(*family))
+                .map_err(|error| Failure::usage(format_args!("{}: {error}", source.name)))?;
             let settings = Settings { family: *family, strict: true, ..settings.clone() };
             if let Err(failure) = run(&script, &settings) {
                 let name = &source.name;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::run::Family;
+
 use super::cursor::{word_begins, word_length};
 
 /// What `-D NAME` and `-D NAME=VALUE` define. It comes from whoever runs the script, not from the script: a value is
@@ -46,6 +48,18 @@ impl Defines {
         }
         self.insert(name, value);
         Ok(())
+    }
+
+    /// The same with `IPV4` or `IPV6` defined, for what one script must say of both; IPv4 where nothing decides.
+    #[must_use]
+    pub fn over(&self, family: Option<Family>) -> Self {
+        let name = match family {
+            None | Some(Family::Ipv4) => "IPV4",
+            Some(Family::Ipv6) => "IPV6",
+        };
+        let mut defines = self.clone();
+        defines.insert(name, None);
+        defines
     }
 
     /// Whether `#ifdef name` holds.

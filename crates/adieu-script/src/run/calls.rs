@@ -36,11 +36,13 @@ pub(crate) struct Progress {
     pub(crate) written: usize,
     /// It has been called before.
     pub(crate) again: bool,
+    /// When it returns whatever happens.
+    pub(crate) wake: Option<Duration>,
 }
 
 impl Progress {
     pub(crate) fn new(began: Duration) -> Self {
-        Self { began, written: 0, again: false }
+        Self { began, written: 0, again: false, wake: None }
     }
 }
 
@@ -263,7 +265,10 @@ impl<'a> Context<'a> {
         let number = self.number(0)?;
         let Some(socket) = self.scene.sockets.get(number) else { return Ok(Answer::error("EBADF")) };
         match self.scene.host.close(socket.id, self.progress.began, socket.nonblocking) {
-            Err("EAGAIN") => Ok(Answer::Blocks),
+            Err("EAGAIN") => {
+                self.progress.wake = self.scene.host.lingers(socket.id).map(|time| self.progress.began + time);
+                Ok(Answer::Blocks)
+            }
             closed => {
                 self.scene.sockets.remove(number);
                 Ok(Answer::of(closed))

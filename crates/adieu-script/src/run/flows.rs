@@ -100,7 +100,8 @@ impl Flows {
 
     /// A connection begins.
     pub(crate) fn begin(&mut self, flow: Flow) -> &mut Numbered {
-        let [ours, peers] = self.isn.map(|wire| Origin { script: None, wire });
+        // Ours are absolute until a SYN of ours has left: a stranger's segment is answered in numbers of its own (RS-1).
+        let (ours, peers) = (Origin { script: None, wire: None }, Origin { script: None, wire: self.isn[1] });
         self.all.retain(|numbered| numbered.flow != flow);
         self.all.push(Numbered { flow, ours, peers, written: Vec::new() });
         self.all.last_mut().expect("it was just put there")
@@ -136,7 +137,12 @@ pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> 
     if scene.flows.of(&flow).is_none() || begins_anew(flags, &flow, scene) {
         scene.flows.begin(flow);
     }
+    let begun = !matches!(scene.host.state_of(&flow), State::Closed | State::Listen);
+    let known = scene.flows.isn[0].filter(|_| begun);
     let numbered = scene.flows.of(&flow).expect("it has begun");
+    if let Some(known) = known {
+        numbered.we_began(known);
+    }
     if flags.syn
         && let Some(range) = range
     {
@@ -163,7 +169,7 @@ pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> 
         window: window(segment)?,
         urgent: segment.urgent.as_ref().map_or(0, |urgent| u16::try_from(urgent.value).unwrap_or(u16::MAX)),
         options,
-        payload: (0..length).map(|n| pattern(start.wrapping_add(n))).collect(),
+        payload: (0..length).map(|n| pattern(start.wrapping_add(u32::from(flags.syn)).wrapping_add(n))).collect(),
         ecn: packet.ecn.map_or(0, ecn_bits),
     };
     let bytes = wire.build();

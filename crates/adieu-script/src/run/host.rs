@@ -112,6 +112,12 @@ pub trait System {
     /// Closes. Where it lingers, `EAGAIN` until that is over; the call was first made at `began`.
     fn close(&mut self, id: Id, began: Duration, nonblocking: bool) -> Outcome<()>;
 
+    /// How long a close may wait, where the system does not come back by itself when that is over.
+    fn lingers(&self, id: Id) -> Option<Duration> {
+        let _ = id;
+        None
+    }
+
     /// Closes the sending direction.
     fn shut_down(&mut self, id: Id) -> Outcome<()>;
 

@@ -16,11 +16,10 @@ pub(crate) fn run(
 ) -> Result<(), Box<Failure>> {
     let text = command.value.replace("\\\n", " ").replace("&&", ";");
     for line in text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[0] {
+        let words = words(line);
+        match words[0].as_str() {
             "sysctl" => {
                 for word in words[1..].iter().filter(|word| !word.starts_with('-')) {
-                    let word = word.trim_matches(['"', '\'']);
                     let (name, value) = word.split_once('=').ok_or_else(|| {
                         Failure::meaning(command.span, format!("sysctl needs NAME=VALUE, not {word:?}"))
                     })?;
@@ -46,6 +45,21 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// Words between blanks; quotes keep blanks in a word, and go.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for letter in line.chars() {
+        match (quote, letter) {
+            (None, '"' | '\'') => quote = Some(letter),
+            (Some(open), _) if open == letter => quote = None,
+            (None, blank) if blank.is_whitespace() => words.push(String::new()),
+            _ => words.last_mut().expect("there is always one").push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    if words.is_empty() { vec![String::new()] } else { words }
+}
+
 /// `sockstat .. | grep STATE`: whether a connection is in that state; `! sockstat ..`: that none is.
 fn ask(line: &str, command: &Spanned<String>, scene: &Scene) -> Result<(), Box<Failure>> {
     let (negated, line) = match line.strip_prefix('!') {
@@ -58,7 +72,8 @@ fn ask(line: &str, command: &Spanned<String>, scene: &Scene) -> Result<(), Box<F
         return Err(Failure::meaning(command.span, "write `sockstat .. | grep STATE`"));
     };
     let state = state(word).ok_or_else(|| Failure::meaning(command.span, format!("there is no state {word:?}")))?;
-    let found = scene.flows.flows().any(|flow| scene.host.state_of(&flow) == state);
+    let listening = state == State::Listen && scene.sockets.listens();
+    let found = listening || scene.flows.flows().any(|flow| scene.host.state_of(&flow) == state);
     if found != negated {
         return Ok(());
     }

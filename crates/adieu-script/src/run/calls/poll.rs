@@ -32,8 +32,9 @@ impl Context<'_> {
             ready += i64::from(happened != 0);
             seen.push(happened);
         }
-        let over = timeout >= 0
-            && self.scene.host.now() >= self.progress.began + Duration::from_millis(timeout.unsigned_abs());
+        let until = self.progress.began + Duration::from_millis(timeout.unsigned_abs());
+        self.progress.wake = (timeout >= 0).then_some(until);
+        let over = timeout >= 0 && self.scene.host.now() >= until;
         if ready == 0 && !over {
             return Ok(Answer::Blocks);
         }

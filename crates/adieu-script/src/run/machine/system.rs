@@ -23,6 +23,8 @@ pub(super) struct Socket {
     bound: Option<SocketAddr>,
     /// Its error was told.
     told: bool,
+    /// A connect has returned success.
+    connected: bool,
 }
 
 /// What a socket is.
@@ -38,7 +40,7 @@ impl Machine {
     fn open(&mut self, is: Is) -> Id {
         let id = Id(self.next);
         self.next += 1;
-        self.sockets.insert(id, Socket { is, linger: None, bound: None, told: false });
+        self.sockets.insert(id, Socket { is, linger: None, bound: None, told: false, connected: false });
         id
     }
 
@@ -103,11 +105,13 @@ impl Machine {
             let _ = self.take_error(id);
             return Err(errno(receipt.ending));
         }
-        match self.stack.state(handle) {
-            State::SynSent | State::SynReceived => Err("EALREADY"),
-            _ if again => Ok(()),
-            _ => Err("EISCONN"),
+        if matches!(self.stack.state(handle), State::SynSent | State::SynReceived) {
+            return Err("EALREADY");
         }
+        // The first who asks is told of the success.
+        let told = self.get(id)?.connected;
+        self.change(id, |socket| socket.connected = true);
+        if again || !told { Ok(()) } else { Err("EISCONN") }
     }
 }
 
@@ -217,6 +221,10 @@ impl System for Machine {
         }
         self.stack.shut_down(self.now, handle);
         Ok(())
+    }
+
+    fn lingers(&self, id: Id) -> Option<Duration> {
+        self.sockets.get(&id)?.linger
     }
 
     fn set_linger(&mut self, id: Id, time: Option<Duration>) -> Outcome<()> {

@@ -179,8 +179,9 @@ fn settings(script: &Script) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-const POLICIES: &str = "the keys are errno (ours, posix), receive-buffer and send-buffer (bytes), time-wait, \
-    fin-wait-2 and min-rto (milliseconds), retries, orphan-retries, syn-retries and syn-ack-retries";
+const POLICIES: &str = "the keys are errno (ours, posix), reset-in-time-wait (ignore, honour), initial-window \
+    (segments), receive-buffer and send-buffer (bytes), time-wait, fin-wait-2 and min-rto (milliseconds), retries, \
+    orphan-retries, syn-retries and syn-ack-retries";
 
 fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), Failure> {
     let wrong = || Failure::usage(format_args!("--set {name}={value}: {POLICIES}"));
@@ -196,6 +197,15 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), Failure> 
                 _ => return Err(wrong()),
             };
         }
+        "reset-in-time-wait" => {
+            config.reset_ends_time_wait = match value {
+                "ignore" => false,
+                "honour" => true,
+                _ => return Err(wrong()),
+            };
+        }
+        "initial-window" => config.initial_window = count()?,
+        "delayed-ack" => return Err(Failure::usage("--set delayed-ack: not built: delayed acknowledgments")),
         "receive-buffer" => config.receive_buffer = number()?,
         "send-buffer" => config.send_buffer = number()?,
         "time-wait" => (config.time_wait, config.unsafe_short_time_wait) = (time()?, true),

@@ -28,6 +28,9 @@ pub struct Config {
     /// Allows `time_wait` below 30 s. Without timestamps on both sides old segments may then be taken for new ones:
     /// for experiments on networks that hold nothing back. Default off.
     pub unsafe_short_time_wait: bool,
+    /// Lets a reset with exactly the next number end TIME-WAIT, as RFC 9293 has it and Linux does. Default off: RFC
+    /// 1337 shows what such a reset may come of (TW-7).
+    pub reset_ends_time_wait: bool,
     /// Most memory TIME-WAIT records may take, in bytes. Default 256 MiB.
     pub time_wait_budget: usize,
     /// How long a connection nobody can reach stays in FIN-WAIT-2 (TO-9). Default 60 s.
@@ -41,6 +44,8 @@ pub struct Config {
     pub syn_retries: u8,
     /// Retransmissions of a SYN-ACK before a half-open connection is forgotten. Default 5.
     pub syn_ack_retries: u8,
+    /// Segments of the first flight (RFC 6928), at least 1; of large segments fewer, as the RFC has it. Default 10.
+    pub initial_window: u8,
     /// Retransmission time before the first measurement (RFC 6298 section 2.1). Default 1 s.
     pub initial_rto: Duration,
     /// Smallest retransmission time. Default 200 ms, below the RFC's SHOULD of 1 s, as common stacks do.
@@ -74,12 +79,14 @@ impl Default for Config {
             send_buffer: 256 * 1024,
             time_wait: Duration::from_secs(60),
             unsafe_short_time_wait: false,
+            reset_ends_time_wait: false,
             time_wait_budget: 256 * 1024 * 1024,
             fin_wait_2: Duration::from_secs(60),
             orphan_retries: 8,
             retries: 15,
             syn_retries: 7,
             syn_ack_retries: 5,
+            initial_window: 10,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),

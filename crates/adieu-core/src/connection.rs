@@ -192,7 +192,7 @@ impl Connection {
             recv: Recv::new(opened.irs, now.config),
             timers: Timers::NONE,
             rtt,
-            congestion: Congestion::new(opened.mss, opened.lost),
+            congestion: Congestion::new(opened.mss, opened.lost, now.config.initial_window),
             trouble: Trouble::none(now.time),
             ack: Ack::new(now.time),
             ended: None,

@@ -119,6 +119,11 @@ impl TimeWait {
         self.owed = Owed::Ack;
     }
 
+    /// Whether a segment is a reset that a connection would believe (RFC 5961 section 3.2).
+    pub(crate) fn is_exact_reset(&self, segment: &Segment<'_>) -> bool {
+        segment.flags.has(Flags::RST) && segment.seq == self.recv_next
+    }
+
     pub(crate) fn handle_segment(&mut self, now: Instant, segment: &Segment<'_>) -> Verdict {
         let has = |flag| segment.flags.has(flag);
         let now = now.as_wrapping_millis();

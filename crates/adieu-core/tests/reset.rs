@@ -188,6 +188,21 @@ fn ra_13_no_reset_ends_time_wait() {
     s.finish();
 }
 
+/// RA-13, where the other choice was made: the reset with the next number ends it, and no other.
+#[test]
+fn ra_13_or_the_exact_reset_does_where_that_was_asked_for() {
+    let mut s = Script::in_state(State::TimeWait);
+    s.stack.reconfigure(|config| config.reset_ends_time_wait = true);
+    for seq in [0, 1, 3, 70_000] {
+        s.send(seg().seq(seq).rst());
+        assert_eq!(s.state(), State::TimeWait);
+    }
+    s.send(seg().seq(2).rst());
+    s.expect_nothing();
+    assert_eq!(s.state(), State::Closed);
+    s.finish();
+}
+
 /// RA-14
 #[test]
 fn ra_14_a_reset_with_data_or_fin_counts_and_brings_no_data() {

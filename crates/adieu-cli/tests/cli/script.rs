@@ -116,6 +116,18 @@ fn definitions_and_policies_reach_the_script() {
     let (out, err) = texts(&adieu(&posix));
     assert!(out.contains("all hold"), "{out}{err}");
     assert!(!adieu(&posix[..6]).status.success());
+    // A reset in TIME-WAIT, and three segments at first.
+    let rest = "+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n+0.01 < F. 1:1(0) ack 2 win 65535\n+0 > . 2:2(0) ack 2\n\
+        +0.01 < R 2:2(0) win 0\n+0 `sockstat | grep STATE`\n";
+    let opening = HOLDS.lines().take(7).collect::<Vec<_>>().join("\n");
+    let file = write(&dir, "reset.pkt", format!("{opening}\n{rest}").replace("STATE", "CLOSED"));
+    assert!(!adieu(&["script", &file]).status.success());
+    assert!(adieu(&["script", &file, "--set", "reset-in-time-wait=honour"]).status.success());
+    let flight = "+0 write(4, ..., 9000) = 9000\n+0 > . 1:1461(1460) ack 1\n+0 > . 1461:2921(1460) ack 1\n\
+        +0 > . 2921:4381(1460) ack 1\n+0.01 < R 1:1(0) win 0\n";
+    let file = write(&dir, "flight.pkt", format!("{opening}\n{flight}"));
+    assert!(!adieu(&["script", "--strict", &file]).status.success());
+    assert!(adieu(&["script", "--strict", &file, "--set", "initial-window=3"]).status.success());
 }
 
 fn mutants_that_survive_are_listed() {
@@ -141,6 +153,7 @@ fn bad_input_is_one_clear_sentence() {
         (&[&garbage], "not text"),
         (&[&holds, "--set", "colour=red"], "--set colour=red"),
         (&[&holds, "--set", "errno"], "KEY=VALUE"),
+        (&[&holds, "--set", "delayed-ack=40"], "not built: delayed acknowledgments"),
         (&[&holds, "--isn", "minus one"], "0 to 4294967295"),
         (&[&holds, "--round", "0"], "0"),
         (&[&holds, "--time-scale", "0"], "0.5 or 2"),

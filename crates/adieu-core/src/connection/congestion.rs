@@ -11,9 +11,10 @@ pub(crate) enum Congestion {
 }
 
 impl Congestion {
-    /// A connection that sends segments of up to `mss` bytes; `syn_lost` where its SYN had to be sent again.
-    pub(crate) fn new(mss: u16, syn_lost: bool) -> Self {
-        Self::Reno(Reno::new(mss, syn_lost))
+    /// A connection that sends segments of up to `mss` bytes, `first` of them at first; `syn_lost` where its SYN had to
+    /// be sent again.
+    pub(crate) fn new(mss: u16, syn_lost: bool, first: u8) -> Self {
+        Self::Reno(Reno::new(mss, syn_lost, first))
     }
 
     /// Bytes that may be in flight.

@@ -89,6 +89,9 @@ impl Stack {
 
     fn segment_for_record(&mut self, number: u32, flow: &Flow, segment: &Segment<'_>) {
         let Some(record) = self.waits.get_mut(number) else { return };
+        if self.config.reset_ends_time_wait && record.is_exact_reset(segment) {
+            return self.drop_record(number);
+        }
         let mut verdict = record.handle_segment(self.now, segment);
         let listener = self.listeners.find(flow.local_address, flow.local_port);
         if let time_wait::Verdict::Reopen(floor) = verdict {

@@ -14,10 +14,10 @@ pub(crate) struct Reno {
 }
 
 impl Reno {
-    pub(super) fn new(mss: u16, syn_lost: bool) -> Self {
-        let mss32 = u32::from(mss);
+    pub(super) fn new(mss: u16, syn_lost: bool, first: u8) -> Self {
+        let (mss32, first) = (u32::from(mss), u32::from(first.max(1)));
         // RFC 6928 section 2; one segment after a lost SYN (RFC 5681 section 3.1).
-        let window = if syn_lost { mss32 } else { (10 * mss32).min((2 * mss32).max(14_600)) };
+        let window = if syn_lost { mss32 } else { (first * mss32).min((2 * mss32).max(first * 1460)) };
         Self { window, threshold: u32::MAX, acked: 0, mss }
     }
 
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn m19_slow_start_then_one_segment_a_round() {
-        let mut reno = Reno::new(1000, false);
+        let mut reno = Reno::new(1000, false, 10);
         assert_eq!(reno.window(), 10_000);
         for _ in 0..10 {
             reno.on_ack(1000);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn m19_a_timeout_starts_over_and_halves_once() {
-        let mut reno = Reno::new(1000, false);
+        let mut reno = Reno::new(1000, false, 10);
         reno.on_timeout(10_000, true);
         assert_eq!((reno.window(), reno.threshold), (1000, 5000));
         reno.on_timeout(1000, false);
@@ -99,8 +99,10 @@ mod tests {
 
     #[test]
     fn the_first_window_follows_rfc_6928() {
-        assert_eq!(Reno::new(1460, false).window(), 14_600);
-        assert_eq!(Reno::new(9000, false).window(), 18_000);
-        assert_eq!(Reno::new(1460, true).window(), 1460);
+        assert_eq!(Reno::new(1460, false, 10).window(), 14_600);
+        assert_eq!(Reno::new(9000, false, 10).window(), 18_000);
+        assert_eq!(Reno::new(1460, true, 10).window(), 1460);
+        assert_eq!(Reno::new(1460, false, 3).window(), 4_380);
+        assert_eq!(Reno::new(1460, false, 0).window(), 1_460);
     }
 }

@@ -100,7 +100,7 @@ impl Flows {
 
     /// A connection begins.
     pub(crate) fn begin(&mut self, flow: Flow) -> &mut Numbered {
-        // Ours are absolute until a SYN of ours has left: a stranger's segment is answered in numbers of its own (RS-1).
+        // Ours are absolute until a SYN of ours has left: a stranger is answered in numbers of its own (RS-1).
         let (ours, peers) = (Origin { script: None, wire: None }, Origin { script: None, wire: self.isn[1] });
         self.all.retain(|numbered| numbered.flow != flow);
         self.all.push(Numbered { flow, ours, peers, written: Vec::new() });

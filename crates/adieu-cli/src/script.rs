@@ -89,7 +89,8 @@ fn on_linux(
         return Err(Failure::usage("--mutants and --set are for our own stack, not for --peer linux"));
     }
     let longest = std::time::Duration::from_secs(script.longest.into());
-    let is_long = |source: &&Source| parse(&source.text, defines).is_ok_and(|parsed| run::lasts(&parsed) > longest);
+    let defined = defines.over(families[0]);
+    let is_long = |source: &&Source| parse(&source.text, &defined).is_ok_and(|parsed| run::lasts(&parsed) > longest);
     let (long, short): (Vec<&Source>, Vec<&Source>) = sources.iter().partition(is_long);
     // Before the first thread.
     let away = kernel::Away::leave_host()?;

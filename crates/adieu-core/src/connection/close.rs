@@ -160,6 +160,21 @@ pub enum State {
 }
 
 impl State {
+    /// All eleven, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Closed,
+        Self::Listen,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Established,
+        Self::FinWait1,
+        Self::FinWait2,
+        Self::CloseWait,
+        Self::Closing,
+        Self::LastAck,
+        Self::TimeWait,
+    ];
+
     /// The name as the RFC writes it.
     pub const fn name(self) -> &'static str {
         match self {

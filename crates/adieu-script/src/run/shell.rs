@@ -86,19 +86,7 @@ fn ask(line: &str, command: &Spanned<String>, scene: &Scene) -> Result<(), Box<F
 
 fn state(word: &str) -> Option<State> {
     let plain: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase();
-    let all = [
-        State::Closed,
-        State::Listen,
-        State::SynSent,
-        State::SynReceived,
-        State::Established,
-        State::FinWait1,
-        State::FinWait2,
-        State::CloseWait,
-        State::Closing,
-        State::LastAck,
-        State::TimeWait,
-    ];
-    all.into_iter()
+    State::ALL
+        .into_iter()
         .find(|state| state.name().replace('-', "") == plain || plain == "SYNRCVD" && *state == State::SynReceived)
 }

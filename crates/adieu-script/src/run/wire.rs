@@ -95,7 +95,7 @@ impl Wire {
         header[10..12].copy_from_slice(&sum.finish().to_be_bytes());
     }
 
-    /// Data, SYN and FIN.
+    /// Bytes of data.
     pub(crate) fn length(&self) -> u32 {
         u32::try_from(self.payload.len()).unwrap_or(u32::MAX)
     }

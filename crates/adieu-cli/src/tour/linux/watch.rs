@@ -134,7 +134,7 @@ impl Seen {
         self.rules.clear();
     }
 
-    /// The next connection is the one to follow, if nothing else was.
+    /// An end is in this state now; written down where it is a new one.
     pub(super) fn enter(&mut self, side: Side, to: State) {
         let from = self.states[side as usize];
         // A listener is there before the connection, and beside it.

@@ -21,6 +21,7 @@ pub(crate) enum Command {
     Script(Script),
     Listen(Listen),
     Connect(Connect),
+    Spec(Spec),
 }
 
 /// Show and check ways a connection ends, on a network in memory or with the Linux kernel as the other end.
@@ -118,6 +119,32 @@ pub(crate) struct Script {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// Show what adieu holds itself to when connections end, and which tests show it.
+///
+/// Requirements that are named are shown with the tests, scripts or documents that show them; without names, all of
+/// them, with how many there are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Spec {
+    /// Requirements (TW-8), families (TW, B-RACK) or sections (1.11); all of them where none is named
+    #[arg(value_name = "ID|PREFIX")]
+    pub(crate) names: Vec<String>,
+    /// Only those of this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) stage: Option<crate::spec::Stage>,
+    /// Only those shown in this way
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<crate::spec::Kind>,
+    /// Only those that nothing shows yet
+    #[arg(long)]
+    pub(crate) missing: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Colour the output
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,

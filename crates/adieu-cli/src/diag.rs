@@ -38,6 +38,9 @@ const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const IPPROTO_TCP: u8 = 6;
+/// Behind the message; the attribute asked for is a bit of the request's `idiag_ext`.
+const ATTRIBUTES: usize = HEADER + 72;
+const INET_DIAG_INFO: u16 = 2;
 /// `idiag_timer` of a TIME-WAIT socket, whose FIN-WAIT-2 counts as one.
 const TIMER_TIME_WAIT: u8 = 3;
 
@@ -51,6 +54,15 @@ impl Diag {
     /// A listener is none.
     pub(crate) fn look(&self, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<Socket>> {
         parse(&self.ask(&request(own, peer, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST))?, peer)
+    }
+
+    /// The connection's `struct tcp_info`, as `getsockopt(TCP_INFO)` writes it; `None` where there is none, as in
+    /// TIME-WAIT.
+    pub(crate) fn info(&self, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<Vec<u8>>> {
+        let mut question = request(own, peer, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST);
+        question[HEADER + 2] = 1 << (INET_DIAG_INFO - 1);
+        let answer = self.ask(&question)?;
+        Ok(parse(&answer, peer)?.and_then(|_| attribute(answer.get(ATTRIBUTES..)?, INET_DIAG_INFO)))
     }
 
     /// Aborts the connection: its application is told so, its peer by a reset. One that is not there needs none.
@@ -125,6 +137,18 @@ fn parse(answer: &[u8], peer: SocketAddr) -> io::Result<Option<Socket>> {
     Ok(Some(Socket { state, stays, unread: word(HEADER + 56)?, unacknowledged: word(HEADER + 60)? }))
 }
 
+/// What the attribute of that kind holds; each is a length, a kind, and that many bytes, up to a multiple of four.
+fn attribute(mut rest: &[u8], kind: u16) -> Option<Vec<u8>> {
+    loop {
+        let half = |at: usize| Some(u16::from_ne_bytes(rest.get(at..at + 2)?.try_into().ok()?));
+        let length = usize::from(half(0)?);
+        if half(2)? == kind {
+            return Some(rest.get(4..length)?.to_vec());
+        }
+        rest = rest.get(length.max(4).next_multiple_of(4)..)?;
+    }
+}
+
 /// The state by the number that `include/net/tcp_states.h` gives it.
 fn state(number: u8) -> Option<State> {
     Some(match number {
@@ -177,6 +201,8 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(2));
             }
             assert_eq!(diag.look(peer, own).unwrap().unwrap().unread, 5);
+            let info = diag.info(own, peer).unwrap().unwrap();
+            assert!(info.len() >= 104 && info[0] == 1, "{} bytes", info.len());
             io::Read::read_exact(&mut &client, &mut [0; 5]).unwrap();
             drop(client);
             becomes(&diag, near, Some(State::CloseWait));
@@ -184,9 +210,27 @@ mod tests {
             drop(server);
             becomes(&diag, near, None);
             becomes(&diag, far, Some(State::TimeWait));
+            assert_eq!(diag.info(peer, own).unwrap(), None);
             let stays = diag.look(peer, own).unwrap().unwrap().stays.unwrap();
             assert!(stays > Duration::from_secs(30) && stays <= Duration::from_secs(60), "{stays:?}");
         }
+    }
+
+    #[test]
+    fn an_attribute_is_found_behind_others() {
+        let mut all = vec![];
+        for (kind, body) in [(7_u16, &b"abcde"[..]), (INET_DIAG_INFO, b"info")] {
+            all.extend(u16::try_from(4 + body.len()).unwrap().to_ne_bytes());
+            all.extend(kind.to_ne_bytes());
+            all.extend(body);
+            all.resize(all.len().next_multiple_of(4), 0);
+        }
+        assert_eq!(attribute(&all, INET_DIAG_INFO), Some(b"info".to_vec()));
+        assert_eq!(attribute(&all, 9), None);
+        for length in 0..all.len() {
+            assert_eq!(attribute(&all[..length], INET_DIAG_INFO), None);
+        }
+        assert_eq!(attribute(&[0; 8], INET_DIAG_INFO), None, "no length is no endless loop");
     }
 
     #[test]

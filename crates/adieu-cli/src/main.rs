@@ -20,6 +20,7 @@ mod script;
 mod session;
 #[cfg(target_os = "linux")]
 mod signals;
+mod spec;
 mod tour;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Tour(tour) => tour::run(&tour),
         Command::Script(script) => script::run_scripts(&script),
+        Command::Spec(spec) => spec::run(&spec),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),
         #[cfg(target_os = "linux")]

@@ -1,10 +1,12 @@
 //! How wide and how colourful to write.
 
-use std::io::IsTerminal;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, IsTerminal, Write as _};
 
 use adieu_trace::Style;
 
 use crate::args::Color;
+use crate::failure::Failure;
 
 /// Columns of the terminal; 100 where the output is no terminal.
 pub(crate) fn width() -> usize {
@@ -26,5 +28,35 @@ pub(crate) fn style(color: Color) -> Style {
             let wanted = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
             if stdout.is_terminal() && wanted { Style::Color } else { Style::Plain }
         }
+    }
+}
+
+/// Writes `text` behind `indent` columns that stand there already, in lines of at most `width`, the further ones as far
+/// in.
+pub(crate) fn wrap(page: &mut String, text: &str, indent: usize, width: usize) {
+    let (mut column, mut first) = (indent, true);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if first {
+            first = false;
+        } else if column + 1 + length > width {
+            _ = write!(page, "\n{:indent$}", "");
+            column = indent;
+        } else {
+            page.push(' ');
+            column += 1;
+        }
+        page.push_str(word);
+        column += length;
+    }
+    page.push('\n');
+}
+
+/// All of `text` to standard output. Whoever stops reading, as `head` does, has read enough.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -182,12 +182,18 @@ fn settings(script: &Script) -> Result<Settings, Failure> {
 
 const POLICIES: &str = "the keys are errno (ours, posix), reset-in-time-wait (ignore, honour), initial-window \
     (segments), receive-buffer and send-buffer (bytes), time-wait, fin-wait-2 and min-rto (milliseconds), retries, \
-    orphan-retries, syn-retries and syn-ack-retries";
+    orphan-retries, syn-retries and syn-ack-retries, delayed-ack (off, milliseconds), quick-acks (segments), \
+    timestamps, sack, loss-probes and syn-cookies (on, off), and wscale (on, off, any: whatever shift is announced)";
 
 fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), Failure> {
     let wrong = || Failure::usage(format_args!("--set {name}={value}: {POLICIES}"));
     let number = || value.parse::<u32>().map_err(|_| wrong());
     let count = || value.parse::<u8>().map_err(|_| wrong());
+    let on = || match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(wrong()),
+    };
     let time = || number().map(|millis| std::time::Duration::from_millis(millis.into()));
     let config = &mut settings.config;
     match name {
@@ -206,7 +212,14 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), Failure> 
             };
         }
         "initial-window" => config.initial_window = count()?,
-        "delayed-ack" => return Err(Failure::usage("--set delayed-ack: not built: delayed acknowledgments")),
+        "delayed-ack" => config.ack_delay = if value == "off" { std::time::Duration::ZERO } else { time()? },
+        "quick-acks" => config.quick_acks = count()?,
+        "timestamps" => config.timestamps = on()?,
+        "sack" => config.selective_acks = on()?,
+        "wscale" if value == "any" => settings.any_shift = true,
+        "wscale" => config.window_scaling = on()?,
+        "loss-probes" => config.loss_probes = on()?,
+        "syn-cookies" => config.syn_cookies = on()?,
         "receive-buffer" => config.receive_buffer = number()?,
         "send-buffer" => config.send_buffer = number()?,
         "time-wait" => (config.time_wait, config.unsafe_short_time_wait) = (time()?, true),

@@ -88,33 +88,3 @@ fn unsafe_stands_only_in_the_device_module_with_its_reason() {
     let core = include_str!("../../adieu-core/src/lib.rs");
     assert!(core.contains("#![forbid(unsafe_code)]") && core.contains("#![no_std]"));
 }
-
-#[test]
-fn every_requirement_has_one_row_and_tests_name_only_those_there_are() {
-    let rows = include_str!("../../../docs/requirements.md").lines().filter(|line| line.starts_with("| ")).filter_map(
-        |line| {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            matches!(cells.get(3), Some(&("test" | "doc" | "review"))).then(|| cells[1].to_owned())
-        },
-    );
-    let mut ids: Vec<String> = rows.collect();
-    assert!(ids.len() > 500, "{} rows", ids.len());
-    ids.sort();
-    let count = ids.len();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "an id stands twice");
-    let families: Vec<String> =
-        ids.iter().filter_map(|id| Some(format!("{}_", id.split_once('-')?.0.to_lowercase()))).collect();
-    for (name, text) in sources().into_iter().filter(|(name, _)| name.contains("tests/")) {
-        for (_, head, _) in functions(&text) {
-            let Some(test) = head.split("fn ").nth(1) else { continue };
-            let Some(family) = families.iter().find(|family| test.starts_with(family.as_str())) else { continue };
-            let number: String = test[family.len()..].chars().take_while(char::is_ascii_digit).collect();
-            let id = format!("{}-{number}", family.trim_end_matches('_').to_uppercase());
-            if family == "x_" {
-                continue; // Part 3's ids begin with a digit, which no function's name can.
-            }
-            assert!(number.is_empty() || ids.contains(&id), "{name}: {test} names {id}, which is no requirement");
-        }
-    }
-}

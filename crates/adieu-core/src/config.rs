@@ -52,6 +52,33 @@ pub struct Config {
     pub min_rto: Duration,
     /// Largest retransmission time and largest interval between window probes. Default 60 s.
     pub max_rto: Duration,
+    /// Offers window scaling (RFC 7323 section 2). Default on.
+    pub window_scaling: bool,
+    /// Offers timestamps, and with them PAWS (RFC 7323 sections 3 to 5). Default on.
+    pub timestamps: bool,
+    /// Offers selective acknowledgments (RFC 2018). Default on.
+    pub selective_acks: bool,
+    /// How long an acknowledgment of data may wait for data to go with it, below 0.5 s (RFC 9293 MUST-40); 0 for none.
+    /// Default 40 ms.
+    pub ack_delay: Duration,
+    /// Data segments of a connection that are acknowledged at once before delaying begins. Default 16.
+    pub quick_acks: u8,
+    /// Probes for the loss of the last segments before the retransmission timer fires (RFC 8985 section 7). Default on.
+    pub loss_probes: bool,
+    /// Opens a connection without keeping anything where a listener's backlog is full (RFC 4987). Default on.
+    pub syn_cookies: bool,
+    /// Time between replies to segments outside the window (3.39). Default 500 ms.
+    pub out_of_window_interval: Duration,
+    /// Challenge acknowledgments in 5 s for each connection (RFC 5961 section 7). Default 10.
+    pub challenges: u8,
+    /// How long a path counts as narrow after an ICMP error said so, 5 min at least (RFC 8201 section 4). Default
+    /// 10 min.
+    pub path_mtu_expiry: Duration,
+    /// Smallest and largest user timeout taken from a peer (RFC 5482 section 3.1). Default 100 s and 24 h.
+    pub user_timeout_limits: (Duration, Duration),
+    /// Local ports that `connect` never takes by itself: those that local services need (RFC 6056 section 3.2).
+    /// Default none.
+    pub reserved_ports: Vec<u16>,
     /// Half-open connections a listener holds. Default 1024.
     pub syn_backlog: u32,
     /// Established connections that wait for `accept`. Default 4096.
@@ -90,6 +117,18 @@ impl Default for Config {
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),
+            window_scaling: true,
+            timestamps: true,
+            selective_acks: true,
+            ack_delay: Duration::from_millis(40),
+            quick_acks: 16,
+            loss_probes: true,
+            syn_cookies: true,
+            out_of_window_interval: Duration::from_millis(500),
+            challenges: 10,
+            path_mtu_expiry: Duration::from_secs(600),
+            user_timeout_limits: (Duration::from_secs(100), Duration::from_secs(24 * 3600)),
+            reserved_ports: Vec::new(),
             syn_backlog: 1024,
             accept_backlog: 4096,
             reassembly_pieces: 1024,

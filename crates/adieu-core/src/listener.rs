@@ -5,15 +5,29 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
+use crate::cookie::LIFETIME;
+use crate::settings::Settings;
+use crate::time::Instant;
 
 /// Names a listener of one stack.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ListenerId(u32);
 
+impl ListenerId {
+    /// Never used again: a cookie of a listener that is gone counts for no other (EO-1).
+    pub(crate) fn epoch(self) -> u32 {
+        self.0
+    }
+}
+
 /// One listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
     local: SocketAddr,
+    /// What its connections inherit.
+    settings: Settings,
+    /// When a SYN last found the backlog full and was answered with a cookie.
+    pressed: Option<Instant>,
     /// Connections in SYN-RECEIVED.
     half_open: u32,
     /// Connections established and not accepted, by their number.
@@ -40,7 +54,10 @@ impl Listeners {
         let id = ListenerId(self.next);
         self.next += 1;
         self.by_port.insert(key, id);
-        self.by_id.insert(id, Listener { local, half_open: 0, ready: VecDeque::new() });
+        self.by_id.insert(
+            id,
+            Listener { local, settings: Settings::default(), pressed: None, half_open: 0, ready: VecDeque::new() },
+        );
         Some(id)
     }
 
@@ -77,6 +94,29 @@ impl Listeners {
         };
         let exact = self.by_port.get(&(port, address));
         exact.or_else(|| self.by_port.get(&(port, any))).copied()
+    }
+
+    pub(crate) fn set(&mut self, id: ListenerId, settings: Settings) {
+        if let Some(listener) = self.by_id.get_mut(&id) {
+            listener.settings = settings;
+        }
+    }
+
+    pub(crate) fn settings(&self, id: ListenerId) -> Settings {
+        self.by_id.get(&id).map_or_else(Settings::default, |listener| listener.settings)
+    }
+
+    /// A SYN is answered with a cookie.
+    pub(crate) fn press(&mut self, id: ListenerId, now: Instant) {
+        if let Some(listener) = self.by_id.get_mut(&id) {
+            listener.pressed = Some(now);
+        }
+    }
+
+    /// Whether a cookie of this listener can be under way: otherwise nobody may guess at one.
+    pub(crate) fn was_pressed(&self, id: ListenerId, now: Instant) -> bool {
+        let pressed = self.by_id.get(&id).and_then(|listener| listener.pressed);
+        pressed.is_some_and(|pressed| now.since(pressed) <= LIFETIME)
     }
 
     // ---- the way to accept -------------------------------------------------------------------------------------

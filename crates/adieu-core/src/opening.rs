@@ -1,17 +1,20 @@
 //! SYN-SENT and SYN-RECEIVED: what becomes a [`Connection`](crate::Connection), or an ending. No buffers yet.
 
+use alloc::boxed::Box;
 use core::net::IpAddr;
 
 use crate::config::Config;
 use crate::connection::ack::{Ack, REPEAT};
 use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
-use crate::connection::recv::{Position, initial_window};
-use crate::connection::{Now, Opened};
+use crate::connection::recv::{Position, initial_window, shift_for};
+use crate::connection::stamps::{Stamps, later};
+use crate::connection::{Agreed, Now, Opened};
 use crate::seq::Seq;
+use crate::settings::Settings;
 use crate::time::Instant;
 use crate::wire::tcp::{Control, Header};
-use crate::wire::{Flags, Options, Segment};
+use crate::wire::{Flags, Options, Segment, Timestamps};
 
 /// A connection that is not established yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -21,10 +24,13 @@ pub(crate) struct Opening {
     irs: Option<Seq>,
     /// MUST-11: how it began decides what a reset means.
     passive: bool,
-    /// What we announce, and what a peer takes that announces nothing.
-    mss: Mss,
-    peer_mss: u16,
+    /// What depends on the path and on who asks.
+    terms: Terms,
+    /// What the peer's SYN offered.
+    theirs: Options,
     tries: u8,
+    /// Acknowledgments of our SYN that brought none of the peer's (SY-6).
+    bare_acks: u8,
     due: bool,
     ack: Ack,
     sent: Instant,
@@ -33,6 +39,7 @@ pub(crate) struct Opening {
     timer: Instant,
     pending: Pending,
     zero_linger: bool,
+    settings: Option<Box<Settings>>,
     ledger: Noted<Ledger>,
 }
 
@@ -59,17 +66,23 @@ pub(crate) enum Verdict {
     Forgotten,
 }
 
-/// Segment sizes that depend on the path.
+/// What an opening cannot know by itself: it knows neither addresses nor secrets.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Mss {
-    ours: u16,
-    default: u16,
+pub(crate) struct Terms {
+    /// The MSS we announce, and the largest we send.
+    pub(crate) ours: u16,
+    /// What a peer takes that announces nothing (MUST-15).
+    pub(crate) default: u16,
+    /// Offset of our timestamps.
+    pub(crate) offset: u32,
 }
 
-impl Mss {
-    /// Towards `peer`; MUST-15 says what it takes if it announces nothing.
-    pub(crate) fn towards(peer: IpAddr, config: &Config) -> Self {
-        Self { ours: config.receive_mss(peer), default: if peer.is_ipv4() { 536 } else { 1220 } }
+impl Terms {
+    /// Towards `peer`, with timestamps that count from `offset`.
+    pub(crate) fn towards(peer: IpAddr, offset: u32, settings: &Settings, config: &Config) -> Self {
+        let most = settings.max_segment.unwrap_or(u16::MAX).max(MIN_MSS);
+        let default = if peer.is_ipv4() { 536 } else { 1220 };
+        Self { ours: config.receive_mss(peer).min(most), default, offset }
     }
 }
 
@@ -78,33 +91,35 @@ const MIN_MSS: u16 = 48;
 
 impl Opening {
     /// An active open: SYN-SENT.
-    pub(crate) fn connect(now: Now<'_>, iss: Seq, mss: Mss) -> Self {
+    pub(crate) fn connect(now: Now<'_>, iss: Seq, terms: Terms) -> Self {
         Self {
             iss,
             irs: None,
             passive: false,
-            mss,
-            peer_mss: mss.default,
+            terms,
+            theirs: Options::default(),
             tries: 0,
+            bare_acks: 0,
             due: true,
-            ack: Ack::new(now.time),
+            ack: Ack::new(now),
             sent: now.time,
             repeated: false,
             timer: Instant::NEVER,
             pending: Pending::Nothing,
             zero_linger: false,
+            settings: None,
             ledger: Noted::new(Ledger::begin(State::SynSent, now.time)),
         }
     }
 
     /// A SYN has come to a listener: SYN-RECEIVED. Data and FIN on it are not taken, so they come again (FR-9).
-    pub(crate) fn accept(now: Now<'_>, iss: Seq, mss: Mss, syn: &Segment<'_>) -> Self {
+    pub(crate) fn accept(now: Now<'_>, iss: Seq, terms: Terms, syn: &Segment<'_>) -> Self {
         Self {
             irs: Some(syn.seq),
             passive: true,
-            peer_mss: syn.options.mss.unwrap_or(mss.default),
+            theirs: syn.options,
             ledger: Noted::new(Ledger::begin(State::SynReceived, now.time)),
-            ..Self::connect(now, iss, mss)
+            ..Self::connect(now, iss, terms)
         }
     }
 
@@ -123,6 +138,15 @@ impl Opening {
 
     pub(crate) fn set_zero_linger(&mut self, zero: bool) {
         self.zero_linger = zero;
+    }
+
+    /// What the application has chosen; the connection inherits it.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set(&mut self, settings: Settings) {
+        self.settings = (settings != Settings::default()).then(|| Box::new(settings));
     }
 
     pub(crate) fn pending(&self) -> Pending {
@@ -156,10 +180,11 @@ impl Opening {
             return if acks_our_syn { Verdict::Failed(refused) } else { Verdict::Waiting };
         }
         if !has(Flags::SYN) {
+            self.note_bare_ack(acks_our_syn);
             return Verdict::Waiting;
         }
         self.irs = Some(segment.seq);
-        self.peer_mss = segment.options.mss.unwrap_or(self.mss.default);
+        self.theirs = segment.options;
         if acks_our_syn {
             return Verdict::Established;
         }
@@ -167,6 +192,16 @@ impl Opening {
         self.ledger.note(|ledger| ledger.spent.enter(State::SynReceived, now.time));
         self.due = true;
         Verdict::Waiting
+    }
+
+    /// An old connection of the peer's takes our SYN for one within its window, by chance, and challenges it for ever:
+    /// another number ends that, for its next challenge will be one that deserves a reset (SY-6).
+    fn note_bare_ack(&mut self, acks_our_syn: bool) {
+        self.bare_acks += u8::from(acks_our_syn);
+        if self.bare_acks == 2 {
+            self.iss = self.iss + 65_537;
+            (self.bare_acks, self.due, self.repeated) = (0, true, false);
+        }
     }
 
     /// RFC 9293 section 3.10.7.4, as far as SYN-RECEIVED is concerned.
@@ -180,9 +215,16 @@ impl Opening {
         if has(Flags::SYN) {
             return self.judge_syn(now, segment.seq == irs, acks_our_syn);
         }
+        if let Some(theirs) = self.stamp_of_peer(now.config) {
+            let Some(stamp) = segment.options.timestamps else { return Verdict::Waiting };
+            if later(theirs, stamp.value) {
+                self.ack.owe_out_of_window(now); // PAWS (RFC 7323 section 5.3, R1).
+                return Verdict::Waiting;
+            }
+        }
         match (position, has(Flags::ACK), acks_our_syn) {
             (Position::Outside | Position::JustBefore | Position::ClosedWindow, _, _) => {
-                self.ack.owe_out_of_window(now.time);
+                self.ack.owe_out_of_window(now);
                 Verdict::Waiting
             }
             (Position::Acceptable, false, _) => Verdict::Waiting,
@@ -197,7 +239,7 @@ impl Opening {
             (true, false) => Verdict::Failed(Ending::Refused { state: State::SynReceived }),
             (false, _) => {
                 if position == Position::Acceptable {
-                    self.ack.owe_challenge(now.time);
+                    self.ack.owe_challenge(now);
                 }
                 Verdict::Waiting
             }
@@ -206,7 +248,7 @@ impl Opening {
 
     fn judge_syn(&mut self, now: Now<'_>, same: bool, acks_our_syn: bool) -> Verdict {
         if !same {
-            self.ack.owe_challenge(now.time); // An attack or an old duplicate (SY-4).
+            self.ack.owe_challenge(now); // An attack or an old duplicate (SY-4).
             return Verdict::Waiting;
         }
         // The crossing SYN-ACK of a simultaneous open lies left of the window, and still establishes (SC-5).
@@ -242,16 +284,44 @@ impl Opening {
 
     pub(crate) fn poll_transmit(&mut self, now: Now<'_>) -> Option<Header> {
         let ack = self.irs.map(|irs| irs + 1);
-        let window = initial_window(now.config);
-        let bare =
-            Header { seq: self.iss + 1, ack, control: Control::None, push: false, window, options: Options::default() };
+        let bare = Header::bare(self.iss + 1, ack, initial_window(now.config));
+        let timestamps = self.stamp(now);
         if core::mem::take(&mut self.due) {
             self.ack.take();
             self.sent_syn(now);
-            let options = Options { mss: Some(self.mss.ours) };
+            let options = self.offer(now.config, timestamps);
             return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
         }
-        self.ack.take().then_some(bare)
+        self.ack.take().then(|| Header { options: Options { timestamps, ..Options::default() }, ..bare })
+    }
+
+    /// What our SYN offers; a SYN-ACK offers only what the SYN has offered.
+    fn offer(&self, config: &Config, timestamps: Option<Timestamps>) -> Options {
+        let (first, theirs) = (self.irs.is_none(), &self.theirs);
+        let settings = self.settings();
+        let timeout = if settings.exchange_user_timeout { settings.user_timeout.map(user_timeout_field) } else { None };
+        Options {
+            mss: Some(self.terms.ours),
+            window_shift: (config.window_scaling && (first || theirs.window_shift.is_some()))
+                .then(|| shift_for(config.receive_buffer)),
+            sack_permitted: config.selective_acks && (first || theirs.sack_permitted),
+            timestamps,
+            user_timeout: timeout,
+            ..Options::default()
+        }
+    }
+
+    /// The peer's timestamp, where both want timestamps.
+    fn stamp_of_peer(&self, config: &Config) -> Option<u32> {
+        self.theirs.timestamps.filter(|_| config.timestamps).map(|theirs| theirs.value)
+    }
+
+    fn stamp(&self, now: Now<'_>) -> Option<Timestamps> {
+        let value = Stamps::clock(self.terms.offset, now.time);
+        match self.irs {
+            None => now.config.timestamps.then_some(Timestamps { value, echo: 0 }),
+            Some(_) => self.stamp_of_peer(now.config).map(|echo| Timestamps { value, echo }),
+        }
     }
 
     /// The SYN or SYN-ACK leaves; its timer doubles each time (RFC 6298 section 5.5). Repeats that a peer asks for do
@@ -267,21 +337,35 @@ impl Opening {
     }
 
     /// The reset that tells a peer in SYN-RECEIVED that we gave up.
-    pub(crate) fn reset(&self) -> Header {
+    pub(crate) fn reset(&self, now: Now<'_>) -> Header {
         let ack = self.irs.map(|irs| irs + 1);
-        Header { seq: self.iss + 1, ack, control: Control::Rst, push: false, window: 0, options: Options::default() }
+        let options = Options { timestamps: self.stamp(now), ..Options::default() };
+        Header { control: Control::Rst, options, ..Header::bare(self.iss + 1, ack, 0) }
     }
 
     // ---- what becomes of it ------------------------------------------------------------------------------------
 
     /// What the connection begins with. Only after [`Verdict::Established`].
-    pub(crate) fn opened(&self) -> Opened {
+    pub(crate) fn opened(&self, now: Now<'_>) -> Opened {
+        let irs = self.irs.unwrap_or_default();
+        let stamps = self.stamp_of_peer(now.config);
+        let shift = self.theirs.window_shift.filter(|_| now.config.window_scaling);
+        let mss = self.theirs.mss.unwrap_or(self.terms.default).max(MIN_MSS).min(self.terms.ours);
         Opened {
             iss: self.iss,
-            irs: self.irs.unwrap_or_default(),
-            mss: self.peer_mss.max(MIN_MSS).min(self.mss.ours),
-            lost: self.tries > 1,
+            irs,
+            mss,
+            announced: self.terms.ours,
+            agreed: Agreed {
+                // RFC 7323 section 2.3: a larger shift counts as 14.
+                shifts: shift.map(|theirs| (theirs.min(14), shift_for(now.config.receive_buffer))),
+                sack: self.theirs.sack_permitted && now.config.selective_acks,
+                stamps: stamps.map(|theirs| Stamps::new(self.terms.offset, theirs, irs + 1, now.time)),
+                user_timeout: self.theirs.user_timeout,
+            },
+            tries: self.tries,
             sent_once: (!self.repeated).then_some(self.sent),
+            settings: self.settings.clone(),
             ledger: self.ledger,
         }
     }
@@ -297,6 +381,7 @@ impl Opening {
             received: 0,
             unread: 0,
             retransmissions: u32::from(self.tries.saturating_sub(1)),
+            last_icmp: self.ledger.last_icmp(),
             spent: self.ledger.spent(),
         }
     }
@@ -307,5 +392,26 @@ impl Opening {
             State::SynSent => Ending::Cancelled { state: State::SynSent },
             state => Ending::Aborted { cause, state },
         }
+    }
+
+    /// The network reports trouble with our SYN. Hard trouble ends a connection we asked for (SHLD-26); anything else
+    /// is remembered for the receipt (MUST-56, EO-7). `None` where `seq` is not ours: anybody can send that.
+    pub(crate) fn handle_icmp(&mut self, seq: Seq, hard: bool, icmp: (u8, u8)) -> Option<Verdict> {
+        if seq != self.iss || self.tries == 0 {
+            return None;
+        }
+        self.ledger.note(|ledger| ledger.icmp = Some(icmp));
+        let fatal = hard && self.state() == State::SynSent;
+        let unreachable = Ending::Unreachable { icmp_type: icmp.0, code: icmp.1 };
+        Some(if fatal { Verdict::Failed(unreachable) } else { Verdict::Waiting })
+    }
+}
+
+/// A user timeout as the option says it: seconds, or with the highest bit minutes (RFC 5482 section 2); never 0.
+pub(crate) fn user_timeout_field(timeout: crate::Duration) -> u16 {
+    let seconds = timeout.as_secs().max(1);
+    match u16::try_from(seconds).ok().filter(|seconds| *seconds < 1 << 15) {
+        Some(seconds) => seconds,
+        None => 1 << 15 | u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX).min((1 << 15) - 1),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::seq::Seq;
 use crate::wire::tcp::{Control, Header};
-use crate::wire::{Flags, Options, Segment};
+use crate::wire::{Flags, Options, Segment, Timestamps};
 
 /// The reset that answers `segment`; none for a reset.
 pub(crate) fn answer(segment: &Segment<'_>) -> Option<Header> {
@@ -10,7 +10,15 @@ pub(crate) fn answer(segment: &Segment<'_>) -> Option<Header> {
         return None;
     }
     let (seq, ack) = if segment.flags.has(Flags::ACK) { (segment.ack, None) } else { (Seq(0), Some(segment.end())) };
-    Some(Header { seq, ack, control: Control::Rst, push: false, window: 0, options: Options::default() })
+    // It belongs to no connection, so it has no clock of its own. What the peer last heard of our clock, as it says
+    // itself, is never too old for it; the 0 of RFC 7323 section 5.2 is to half of all peers that apply PAWS to resets,
+    // as Linux does (RS-6).
+    let timestamps = segment.options.timestamps.map(|theirs| {
+        let heard = if segment.flags.has(Flags::ACK) { theirs.echo } else { 0 };
+        Timestamps { value: heard, echo: theirs.value }
+    });
+    let options = Options { timestamps, ..Options::default() };
+    Some(Header { control: Control::Rst, options, ..Header::bare(seq, ack, 0) })
 }
 
 #[cfg(test)]
@@ -29,6 +37,8 @@ mod tests {
                 ack: Seq(7),
                 flags,
                 window: 0,
+                plain_window: false,
+                urgent: 0,
                 options: Options::default(),
                 payload: Payload::new(b"abc"),
             };
@@ -42,5 +52,26 @@ mod tests {
                 assert_eq!(reset.map(|r| (r.seq, r.ack)), Some((Seq(0), Some(Seq(100) + length))));
             }
         }
+    }
+
+    #[test]
+    fn rs_6_a_reset_is_never_older_than_what_the_peer_has_heard() {
+        let stamps = |flags: Flags, value: u32, echo: u32| {
+            let segment = Segment {
+                source: 1,
+                destination: 2,
+                seq: Seq(100),
+                ack: Seq(7),
+                flags,
+                window: 0,
+                plain_window: false,
+                urgent: 0,
+                options: Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() },
+                payload: Payload::new(b""),
+            };
+            answer(&segment).and_then(|reset| reset.options.timestamps)
+        };
+        assert_eq!(stamps(Flags::ACK, 5, 0x8000_0001), Some(Timestamps { value: 0x8000_0001, echo: 5 }));
+        assert_eq!(stamps(Flags::SYN, 5, 0), Some(Timestamps { value: 0, echo: 5 }));
     }
 }

@@ -1,24 +1,29 @@
 //! The stack: a table of flows. It knows addresses and packets and no rule of TCP.
 
+mod choice;
+mod cookies;
 mod counts;
 mod drain;
 mod errors;
 mod flow;
 mod index;
 mod input;
+mod insight;
 mod output;
 mod slab;
 mod split;
 mod timeouts;
+mod trouble;
 mod waits;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 
+use cookies::Redeemed;
 use index::{Index, Stage, Tag};
 use slab::Slab;
 use waits::Waits;
@@ -28,9 +33,10 @@ use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Order, Receipt};
 use crate::connection::{Connection, Events, Now, ReadError, WriteError};
 use crate::listener::Listeners;
-use crate::opening::{Mss, Opening, Pending};
-use crate::ports;
+use crate::opening::{Opening, Pending, Terms};
+use crate::ports::Ports;
 use crate::secrets::Secrets;
+use crate::settings::Settings;
 use crate::time::Instant;
 use crate::time_wait::{TimeWait, Wait};
 use crate::wire::checksum::SumFn;
@@ -62,7 +68,10 @@ pub struct Stack {
     listeners: Listeners,
     handles: Slab<Handle>,
     generation: u32,
-    port_counter: u64,
+    /// Of the last packet that may be cut on its way.
+    identification: u16,
+    redeemed: Redeemed,
+    ports: Ports,
     deadlines: BTreeSet<(Instant, Tag)>,
     due: VecDeque<Tag>,
     replies: VecDeque<Outgoing>,
@@ -147,7 +156,9 @@ impl Stack {
             listeners: Listeners::default(),
             handles: Slab::new(),
             generation: 0,
-            port_counter: 0,
+            identification: 0,
+            redeemed: Redeemed::default(),
+            ports: Ports::default(),
             deadlines: BTreeSet::new(),
             due: VecDeque::new(),
             replies: VecDeque::new(),
@@ -195,17 +206,11 @@ impl Stack {
     // ---- listeners ---------------------------------------------------------------------------------------------
 
     /// Listens at one of our addresses, or at all of a family (the unspecified address). Port 0 takes a free one.
-    pub fn listen(&mut self, mut local: SocketAddr) -> Result<ListenerId, BindError> {
+    pub fn listen(&mut self, local: SocketAddr) -> Result<ListenerId, BindError> {
         if !local.ip().is_unspecified() && !self.config.addresses.contains(&local.ip()) {
             return Err(BindError::NotOurs(local.ip()));
         }
-        if local.port() == 0 {
-            let counter = self.next_port_counter();
-            let offset = self.secrets.port_offset(&Flow::new(local, local));
-            let port =
-                ports::choose(self.config.ephemeral_ports, offset, counter, |port| !self.listeners.has_port(port));
-            local.set_port(port.ok_or(BindError::NoPort)?);
-        }
+        let local = self.with_port(local).ok_or(BindError::NoPort)?;
         self.listeners.add(local).ok_or(BindError::InUse(local))
     }
 
@@ -270,6 +275,17 @@ impl Stack {
         local: Option<SocketAddr>,
         remote: SocketAddr,
     ) -> Result<HandleId, ConnectError> {
+        self.connect_with(now, local, remote, Settings::default())
+    }
+
+    /// Begins a connection with settings; see [`connect`](Self::connect).
+    pub fn connect_with(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        settings: Settings,
+    ) -> Result<HandleId, ConnectError> {
         self.advance(now);
         if !is_host(remote.ip()) || remote.port() == 0 {
             return Err(ConnectError::NotAHost(remote));
@@ -278,8 +294,9 @@ impl Stack {
             return Err(ConnectError::Ourselves(remote));
         }
         let flow = self.choose_flow(local, remote)?;
-        let iss = self.secrets.initial_seq(&flow, self.now);
-        let opening = Opening::connect(self.step(), iss, Mss::towards(flow.remote_address, &self.config));
+        let (iss, offset) = self.secrets.beginning(&flow, self.now);
+        let mut opening = Opening::connect(self.step(), iss, self.terms(&flow, offset, &settings));
+        opening.set(settings);
         let handle = self.new_handle(At::Opening(0)).ok_or(ConnectError::Full)?;
         let Some(number) = self.add_opening(flow, opening, Owner::Handle(handle.number)) else {
             self.handles.remove(handle.number);
@@ -289,33 +306,6 @@ impl Stack {
             entry.at = At::Opening(number);
         }
         Ok(handle)
-    }
-
-    fn choose_flow(&mut self, local: Option<SocketAddr>, remote: SocketAddr) -> Result<Flow, ConnectError> {
-        let ours = |address: &IpAddr| address.is_ipv4() == remote.is_ipv4();
-        let wanted = local.filter(|local| !local.ip().is_unspecified());
-        let address = match wanted {
-            Some(local) => self.config.addresses.iter().find(|address| **address == local.ip() && ours(address)),
-            None => self.config.addresses.iter().find(|address| ours(address)),
-        };
-        let address = *address.ok_or(ConnectError::NoAddress(remote))?;
-        let flow = |port| Flow::new(SocketAddr::new(address, port), remote);
-        if let Some(port) = local.map(|local| local.port()).filter(|port| *port != 0) {
-            return match self.find(&flow(port)) {
-                None => Ok(flow(port)),
-                Some(_) => Err(ConnectError::InUse(SocketAddr::new(address, port))),
-            };
-        }
-        let counter = self.next_port_counter();
-        let offset = self.secrets.port_offset(&flow(0));
-        let is_free = |port| !self.listeners.has_port(port) && self.find(&flow(port)).is_none();
-        let port = ports::choose(self.config.ephemeral_ports, offset, counter, is_free);
-        port.map(flow).ok_or(ConnectError::NoPort(remote))
-    }
-
-    fn next_port_counter(&mut self) -> u64 {
-        self.port_counter += 1;
-        self.port_counter
     }
 
     /// Takes the next handle with something to look at, and what.
@@ -541,6 +531,11 @@ impl Stack {
 
     // ---- inside ------------------------------------------------------------------------------------------------
 
+    /// What an opening cannot know by itself.
+    fn terms(&self, flow: &Flow, offset: u32, settings: &Settings) -> Terms {
+        Terms::towards(flow.remote_address, offset, settings, &self.config)
+    }
+
     fn step(&self) -> Now<'_> {
         Now { time: self.now, config: &self.config }
     }
@@ -600,13 +595,16 @@ impl Stack {
         let hash = self.secrets.index_hash(&flow);
         let slot = Slot { is: opening, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
         let number = self.openings.insert(slot)?;
-        let tag = Tag::new(Stage::Opening, number);
+        self.enter_index(hash, Tag::new(Stage::Opening, number));
+        self.after_opening(number);
+        Some(number)
+    }
+
+    fn enter_index(&mut self, hash: u64, tag: Tag) {
         let (secrets, openings, connections, waits) = (&self.secrets, &self.openings, &self.connections, &self.waits);
         self.index.insert(hash, tag, |tag| {
             flow_of(openings, connections, waits, tag).map_or(0, |flow| secrets.index_hash(&flow))
         });
-        self.after_opening(number);
-        Some(number)
     }
 
     fn find(&self, flow: &Flow) -> Option<Tag> {
@@ -681,7 +679,7 @@ impl Stack {
         let rto = connection.rto();
         let duration = self.config.time_wait(rto);
         let wait = if duration > self.config.time_wait(crate::Duration::ZERO) { Wait::Long } else { Wait::Normal };
-        let mut record = TimeWait::new(connection.numbers(), self.now, wait);
+        let mut record = TimeWait::new(connection.legacy(), self.now, wait);
         let owes_ack = connection.owes_ack();
         if owes_ack {
             record.owe_ack();
@@ -732,7 +730,8 @@ impl Stack {
         if let Owner::Listener(listener) = slot.owner {
             self.listeners.opening_gone(listener);
         }
-        let farewell = reset.then(|| (slot.flow, slot.is.reset()));
+        let now = Now { time: self.now, config: &self.config };
+        let farewell = reset.then(|| (slot.flow, slot.is.reset(now)));
         self.openings.discard(number);
         if let Some((flow, reset)) = farewell {
             self.reply(&flow, &reset);

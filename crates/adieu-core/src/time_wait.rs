@@ -1,10 +1,11 @@
 //! TIME-WAIT: a record, not a connection. It sends the last ACK again, keeps segments of the old connection from a new
 //! one, and goes (RFC 9293 sections 3.4.2, 3.5 and 3.10.7.4; section 1.11 of the requirements).
 
+use crate::connection::stamps::{Stamps, later};
 use crate::seq::Seq;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Control, Header};
-use crate::wire::{Flags, Options, Segment};
+use crate::wire::tcp::Header;
+use crate::wire::{Flags, Options, Segment, Timestamps};
 
 /// All that is left of a connection, but for its addresses and ports. Times are milliseconds modulo 2^32.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -15,9 +16,38 @@ pub(crate) struct TimeWait {
     expires: u32,
     replied: u32,
     pub(crate) links: Links,
+    /// TS.Recent and our offset, where timestamps were in use (TW-1).
+    recent: u32,
+    offset: u32,
     window: u16,
     wait: Wait,
-    owed: Owed,
+    marks: Marks,
+}
+
+/// Two facts in a byte: an ACK is owed, timestamps were in use.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Marks(u8);
+
+impl Marks {
+    const OWED: u8 = 1;
+    const STAMPED: u8 = 2;
+
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+}
+
+/// What a connection leaves to its record.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Legacy {
+    /// SND.NXT.
+    pub(crate) send_next: Seq,
+    /// RCV.NXT.
+    pub(crate) recv_next: Seq,
+    /// The window field announced last.
+    pub(crate) window: u16,
+    /// TS.Recent and our offset.
+    pub(crate) stamps: Option<(u32, u32)>,
 }
 
 /// A record's neighbours in its queue.
@@ -34,13 +64,6 @@ pub(crate) enum Wait {
     Normal,
     /// The longer one where 3.5 x RTO demands it (TW-2).
     Long,
-}
-
-/// Whether an ACK is to be sent.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Owed {
-    Nothing,
-    Ack,
 }
 
 /// What a segment is to a record.
@@ -66,8 +89,9 @@ const LONGEST: u32 = 4;
 const ISS_GAP: u32 = 65_537;
 
 impl TimeWait {
-    pub(crate) fn new(numbers: (Seq, Seq, u16), now: Instant, wait: Wait) -> Self {
-        let (send_next, recv_next, window) = numbers;
+    pub(crate) fn new(legacy: Legacy, now: Instant, wait: Wait) -> Self {
+        let Legacy { send_next, recv_next, window, stamps } = legacy;
+        let (recent, offset) = stamps.unwrap_or_default();
         let now = now.as_wrapping_millis();
         Self {
             send_next,
@@ -76,9 +100,11 @@ impl TimeWait {
             expires: now,
             replied: now.wrapping_sub(OTHER_REPLY),
             links: Links { before: u32::MAX, after: u32::MAX },
+            recent,
+            offset,
             window,
             wait,
-            owed: Owed::Nothing,
+            marks: Marks(if stamps.is_some() { Marks::STAMPED } else { 0 }),
         }
     }
 
@@ -116,7 +142,7 @@ impl TimeWait {
 
     /// The last ACK of the closing is still to be sent.
     pub(crate) fn owe_ack(&mut self) {
-        self.owed = Owed::Ack;
+        self.marks.0 |= Marks::OWED;
     }
 
     /// Whether a segment is a reset that a connection would believe (RFC 5961 section 3.2).
@@ -124,30 +150,50 @@ impl TimeWait {
         segment.flags.has(Flags::RST) && segment.seq == self.recv_next
     }
 
-    pub(crate) fn handle_segment(&mut self, now: Instant, segment: &Segment<'_>) -> Verdict {
+    /// `stamping` says whether a new connection would have timestamps.
+    pub(crate) fn handle_segment(&mut self, now: Instant, segment: &Segment<'_>, stamping: bool) -> Verdict {
         let has = |flag| segment.flags.has(flag);
         let now = now.as_wrapping_millis();
         if has(Flags::RST) {
             return Verdict::Silence; // RFC 1337: nothing assassinates the wait (TW-7, RA-13).
         }
         if has(Flags::SYN) {
-            let beyond = segment.seq.distance(self.recv_next) >= 0;
-            let reopen = !has(Flags::ACK) && beyond;
+            let reopen = !has(Flags::ACK) && self.is_new(segment, stamping);
             return if reopen { Verdict::Reopen(self.send_next + ISS_GAP) } else { self.answer(now, OTHER_REPLY) };
         }
-        if !has(Flags::ACK) {
+        let stamp = segment.options.timestamps.map(|stamp| stamp.value);
+        if !has(Flags::ACK) || self.marks.has(Marks::STAMPED) && stamp.is_none() {
             return Verdict::Silence;
         }
+        let old = self.marks.has(Marks::STAMPED) && stamp.is_some_and(|value| later(self.recent, value));
         let sent = segment.ack.distance(self.send_next) <= 0;
         if has(Flags::FIN) && segment.end() == self.recv_next && sent {
-            // TW-3: looked at before the sequence check, which would throw the repeated FIN away as old.
+            // TW-3: looked at before the sequence check, which would throw the repeated FIN away as old; but an old
+            // duplicate of it restarts nothing.
             self.answer(now, FIN_REPLY);
-            return Verdict::Restart;
+            return if old { Verdict::Answer } else { self.restart(stamp) };
         }
-        if segment.is_empty() && segment.seq == self.recv_next && sent {
+        if segment.is_empty() && segment.seq == self.recv_next && sent && !old {
             return Verdict::Silence; // TW-5: two ends that wait must fall silent.
         }
         self.answer(now, OTHER_REPLY)
+    }
+
+    /// The repeated FIN's timestamp is the latest word of the old connection (TW-20).
+    fn restart(&mut self, stamp: Option<u32>) -> Verdict {
+        self.recent = stamp.unwrap_or(self.recent);
+        Verdict::Restart
+    }
+
+    /// Whether a SYN can only be of a new connection (RFC 6191 section 2; TW-8's table).
+    fn is_new(&self, syn: &Segment<'_>, stamping: bool) -> bool {
+        let beyond = syn.seq.distance(self.recv_next) >= 0;
+        match (self.marks.has(Marks::STAMPED), syn.options.timestamps.filter(|_| stamping)) {
+            (true, Some(stamp)) => later(stamp.value, self.recent) || stamp.value == self.recent && beyond,
+            // Segments of the old connection have no timestamps, and one with timestamps drops those.
+            (false, Some(_)) => true,
+            (_, None) => beyond,
+        }
     }
 
     /// A SYN that may not reopen the connection: nobody listens (TW-12).
@@ -160,20 +206,19 @@ impl TimeWait {
             return Verdict::Silence;
         }
         self.replied = now;
-        self.owed = Owed::Ack;
+        self.marks.0 |= Marks::OWED;
         Verdict::Answer
     }
 
     /// The ACK that is owed, if one is.
-    pub(crate) fn poll_transmit(&mut self) -> Option<Header> {
-        let owed = core::mem::replace(&mut self.owed, Owed::Nothing);
-        (owed == Owed::Ack).then(|| Header {
-            seq: self.send_next,
-            ack: Some(self.recv_next),
-            control: Control::None,
-            push: false,
-            window: self.window,
-            options: Options::default(),
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Header> {
+        let owed = self.marks.has(Marks::OWED);
+        self.marks.0 &= !Marks::OWED;
+        let stamp = || Timestamps { value: Stamps::clock(self.offset, now), echo: self.recent };
+        let timestamps = self.marks.has(Marks::STAMPED).then(stamp);
+        owed.then(|| Header {
+            options: Options { timestamps, ..Options::default() },
+            ..Header::bare(self.send_next, Some(self.recv_next), self.window)
         })
     }
 }

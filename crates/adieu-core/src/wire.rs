@@ -3,8 +3,10 @@
 pub mod checksum;
 pub mod icmp;
 pub mod ip;
+pub mod options;
 pub mod tcp;
 
 pub use checksum::Checksum;
 pub use ip::{Arrived, Packet, Payload};
-pub use tcp::{Flags, Options, Segment};
+pub use options::{Blocks, Options, Timestamps};
+pub use tcp::{Flags, Segment};

@@ -57,7 +57,7 @@ fn ap_5_a_reset_after_the_fin_leaves_the_stream_complete() {
     s.finish();
 }
 
-/// AP-13, INV-6: the ending is there with the event, and never changes.
+/// AP-13, INV-6, M12: the ending is there with the event, and never changes.
 #[test]
 fn en_1_one_ending_that_never_changes() {
     let mut s = Script::established_passive();

@@ -249,7 +249,7 @@ fn hc_2_a_long_upload_in_close_wait() {
     s.finish();
 }
 
-/// M58: several segments between two polls draw one acknowledgment, FIN included.
+/// M58, M59: several segments between two polls draw one acknowledgment, FIN included.
 #[test]
 fn x_a_batch_draws_one_ack() {
     let mut s = Script::established_passive();

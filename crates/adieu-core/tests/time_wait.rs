@@ -176,7 +176,7 @@ fn tw_7_assassination_fails() {
     s.finish();
 }
 
-/// TW-8 without timestamps, TW-10, TW-16
+/// Y2; TW-8 without timestamps, TW-10, TW-16
 #[test]
 fn tw_10_a_new_syn_reopens_with_a_number_far_beyond() {
     for seq in [2, 3, 100_000, i32::MAX / 2] {

@@ -7,7 +7,7 @@ use adieu_core::{Config, Ending, Order, Phase, ReadError, State, WriteError};
 use script::states::{rcv_nxt, snd_nxt};
 use script::{Script, bytes, config, graceful, ms, secs, seg, timed_out};
 
-/// TO-1: after at least 180 s, with no segment.
+/// TO-1, M22: after at least 180 s, with no segment.
 #[test]
 fn to_1_connect_gives_up_after_three_minutes() {
     let mut s = Script::syn_sent(config());

@@ -151,7 +151,7 @@ fn ud_4_new_data_for_nobody_draws_a_reset() {
     }
 }
 
-/// UD-4 does not concern a half-close: whoever can still read reads.
+/// Y1; UD-4 does not concern a half-close: whoever can still read reads.
 #[test]
 fn hc_1_data_after_shutdown_is_read() {
     for state in [State::FinWait1, State::FinWait2] {

@@ -14,7 +14,7 @@ fn closed_window() -> Script {
     s
 }
 
-/// ZW-1, ZW-2
+/// ZW-1, ZW-2, M36
 #[test]
 fn zw_1_2_data_and_fin_wait_and_the_window_is_probed() {
     let mut s = closed_window();
@@ -69,7 +69,7 @@ fn zw_3_the_fin_is_itself_the_probe() {
     }
 }
 
-/// ZW-4
+/// ZW-4, Y8
 #[test]
 fn zw_4_answered_probes_never_time_out() {
     let mut s = closed_window();

@@ -88,12 +88,23 @@ pub enum What {
 pub struct Packet {
     /// The packet without its direction.
     pub span: Span,
-    /// ECN bits of the IP header, as in `[ect0]`.
-    pub ecn: Option<Ecn>,
+    /// Between square brackets, with commas between: what the IP header says.
+    pub header: Header,
     /// Addresses and ports, where the script gives them: `1.2.3.4:5 > 6.7.8.9:10:` or ports alone.
     pub addresses: Option<Addresses>,
     /// What is in it.
     pub body: Body,
+}
+
+/// What a script says of an IP header.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Header {
+    /// ECN bits, as in `[ect0]`.
+    pub ecn: Option<Ecn>,
+    /// `tos 0x28`: the whole byte, called traffic class in IPv6, ECN bits included.
+    pub tos: Option<u8>,
+    /// `ttl 64`: the hop limit in IPv6.
+    pub ttl: Option<u8>,
 }
 
 /// Explicit addresses of a packet.
@@ -141,7 +152,7 @@ pub struct Segment {
     pub seq: Option<Spanned<Range>>,
     /// `ack N`; the place is that of the word and the number, here and below
     pub ack: Option<Spanned<u32>>,
-    /// `win N`, the field as it is on the wire
+    /// `win N`, the field as it is on the wire, not scaled
     pub window: Option<Spanned<u32>>,
     /// `urg N`
     pub urgent: Option<Spanned<u32>>,
@@ -219,6 +230,20 @@ pub enum TcpOption {
         /// `FOEXP`
         experimental: bool,
     },
+    /// `uto 300` or `uto 5m`, the option kind 28 of RFC 5482: seconds, or minutes
+    UserTimeout {
+        /// 15 bits.
+        time: u16,
+        /// Its unit is the minute.
+        minutes: bool,
+    },
+    /// `kind 253` or `kind 253 0a0b`: any option by its number, and what it holds as hexadecimal digits
+    Raw {
+        /// The first byte.
+        kind: u8,
+        /// What follows its length.
+        body: Vec<u8>,
+    },
     /// Another one, by its first word; the place is that of the whole option.
     Other(String),
 }
@@ -226,7 +251,7 @@ pub enum TcpOption {
 /// An ICMP error, for instance `icmp unreachable frag_needed mtu 1400 [1:1001(1000)]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Icmp {
-    /// `unreachable`, `time_exceeded`, `packet_too_big`, ..
+    /// `unreachable`, `time_exceeded`, `packet_too_big`, .. of either family
     pub kind: Spanned<String>,
     /// `frag_needed`, `host_unreachable`, ..
     pub code: Option<Spanned<String>>,

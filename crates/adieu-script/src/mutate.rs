@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ast::{Body, Event, Outcome, Script, Segment, Span, Time, Value, What};
+use crate::ast::{Body, Event, Options, Outcome, Script, Segment, Setting, Span, TcpOption, Time, Value, What};
 
 /// A script with one expectation changed.
 #[derive(Clone, Debug)]
@@ -16,10 +16,11 @@ pub struct Mutant {
 }
 
 /// Every change of one expectation of `script`: each flag of each expected packet flipped, its number and
-/// acknowledgment one up and down, the window where there is one, the packet left out, doubled, and later; and the
-/// result of each call.
+/// acknowledgment one up and down, the window and the urgent pointer where there is one, each option left out or saying
+/// something else, the packet left out, doubled, and later; and the result of each call.
 pub fn mutants(script: &Script) -> Vec<Mutant> {
     let mut all = Vec::new();
+    let ticks = script.options.iter().any(|option| has_clock(&option.value));
     for (place, event) in script.events.iter().enumerate() {
         let mut add = |what: String, events: Vec<Event>| {
             let mut script = script.clone();
@@ -37,7 +38,7 @@ pub fn mutants(script: &Script) -> Vec<Mutant> {
                     add("expected 1 s later".into(), vec![Event { time, ..event.clone() }]);
                 }
                 if let Body::Tcp(segment) = &packet.body {
-                    for (what, changed) in segments(segment) {
+                    for (what, changed) in segments(segment).into_iter().chain(options(segment, ticks)) {
                         let mut event = event.clone();
                         if let What::Expect(packet) = &mut event.what {
                             packet.body = Body::Tcp(changed);
@@ -65,6 +66,78 @@ pub fn mutants(script: &Script) -> Vec<Mutant> {
     all
 }
 
+/// Whether the script holds time stamps against the clock; else they are but names.
+fn has_clock(setting: &Setting) -> bool {
+    setting.name == "tcp_ts_tick_usecs" && setting.value.as_deref().is_some_and(|value| value != "0")
+}
+
+/// A time stamp must be off by more than the tolerance of a script to be wrong.
+const LATE: u32 = 1000;
+
+/// Each option left out, and each of its numbers changed.
+fn options(segment: &Segment, ticks: bool) -> Vec<(String, Segment)> {
+    let Some(Options::List(list)) = segment.options.as_ref().map(|options| &options.value) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    let mut add = |what: String, change: &dyn Fn(&mut Vec<crate::ast::Spanned<TcpOption>>)| {
+        let mut changed = segment.clone();
+        if let Some(Options::List(list)) = changed.options.as_mut().map(|options| &mut options.value) {
+            change(list);
+        }
+        all.push((what, changed));
+    };
+    for (place, option) in list.iter().enumerate() {
+        add(format!("option {} left out", place + 1), &|list| drop(list.remove(place)));
+        for (what, other) in others(&option.value, ticks) {
+            add(what, &|list| list[place].value = other.clone());
+        }
+    }
+    all
+}
+
+/// An option that says something else.
+fn others(option: &TcpOption, ticks: bool) -> Vec<(String, TcpOption)> {
+    let mut all = Vec::new();
+    for (way, by) in [("up", 1_u32), ("down", u32::MAX)] {
+        let moved = |number: u32| number.wrapping_add(by);
+        let mut add = |what: &str, option| all.push((format!("{what} by 1 {way}"), option));
+        match option {
+            TcpOption::Mss(mss) => add("MSS", TcpOption::Mss(moved(*mss))),
+            TcpOption::WindowScale(shift) => add("window scale", TcpOption::WindowScale(moved(*shift))),
+            TcpOption::Timestamps { val, ecr } => {
+                add("echoed time stamp", TcpOption::Timestamps { val: *val, ecr: moved(*ecr) });
+            }
+            TcpOption::Sack(blocks) => {
+                for n in 0..blocks.len() {
+                    let (mut left, mut right) = (blocks.clone(), blocks.clone());
+                    (left[n].0, right[n].1) = (moved(left[n].0), moved(right[n].1));
+                    add("left edge of a block", TcpOption::Sack(left));
+                    add("right edge of a block", TcpOption::Sack(right));
+                }
+            }
+            TcpOption::UserTimeout { time, minutes } => {
+                let time = if by == 1 { time.wrapping_add(1) } else { time.wrapping_sub(1) };
+                add("user timeout", TcpOption::UserTimeout { time, minutes: *minutes });
+            }
+            TcpOption::End
+            | TcpOption::Nop
+            | TcpOption::SackPermitted
+            | TcpOption::FastOpen { .. }
+            | TcpOption::Raw { .. }
+            | TcpOption::Other(_) => {}
+        }
+    }
+    if let TcpOption::Timestamps { val, ecr } = option
+        && ticks
+    {
+        for (what, val) in [("later", val.wrapping_add(LATE)), ("earlier", val.wrapping_sub(LATE))] {
+            all.push((format!("time stamp {what}"), TcpOption::Timestamps { val, ecr: *ecr }));
+        }
+    }
+    all
+}
+
 fn later(time: Time) -> Option<Time> {
     let more = Duration::from_secs(1);
     match time {
@@ -85,6 +158,7 @@ fn segments(segment: &Segment) -> Vec<(String, Segment)> {
     add("FIN flipped", &|segment| segment.flags.value.fin ^= true);
     add("RST flipped", &|segment| segment.flags.value.rst ^= true);
     add("PSH flipped", &|segment| segment.flags.value.psh ^= true);
+    add("URG flipped", &|segment| segment.flags.value.urg ^= true);
     add("ACK flipped", &|segment| segment.flags.value.ack ^= true);
     for (what, by) in [("by 1 up", 1_u32), ("by 1 down", u32::MAX)] {
         // Where our numbers begin is the script's word: that of the SYN is a name, too.
@@ -100,6 +174,13 @@ fn segments(segment: &Segment) -> Vec<(String, Segment)> {
             add(&format!("acknowledgment {what}"), &|segment| {
                 if let Some(ack) = &mut segment.ack {
                     ack.value = ack.value.wrapping_add(by);
+                }
+            });
+        }
+        if segment.urgent.is_some() {
+            add(&format!("urgent pointer {what}"), &|segment| {
+                if let Some(urgent) = &mut segment.urgent {
+                    urgent.value = urgent.value.wrapping_add(by);
                 }
             });
         }
@@ -133,5 +214,37 @@ fn outcomes(outcome: &Outcome, names: bool) -> Vec<(String, Outcome)> {
         }
         None if names => vec![("a failure".into(), failure("EINVAL"))],
         None => vec![("a failure".into(), failure("EINVAL")), ("1 more".into(), success(number.saturating_add(1)))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Defines, parse};
+
+    fn names(text: &str) -> Vec<String> {
+        let script = parse(text, &Defines::new()).unwrap();
+        mutants(&script).into_iter().map(|mutant| mutant.what).collect()
+    }
+
+    #[test]
+    fn options_are_changed_too() {
+        let packet = "0 > PU. 1:2(1) ack 1 urg 1 <nop,TS val 1 ecr 2,mss 3,wscale 4,sack 5:6 7:8>\n";
+        let all = names(packet);
+        for what in [
+            "option 1 left out",
+            "option 5 left out",
+            "echoed time stamp by 1 up",
+            "MSS by 1 down",
+            "window scale by 1 up",
+            "urgent pointer by 1 down",
+            "URG flipped",
+        ] {
+            assert!(all.iter().any(|known| known == what), "{what}: {all:?}");
+        }
+        assert_eq!(all.iter().filter(|what| what.contains("edge of a block")).count(), 8);
+        assert!(!all.iter().any(|what| what.starts_with("time stamp")), "they are names");
+        let all = names(&format!("--tcp_ts_tick_usecs=1000\n{packet}"));
+        assert_eq!(all.iter().filter(|what| what.starts_with("time stamp")).count(), 2);
     }
 }

@@ -6,12 +6,14 @@ mod compare;
 mod failure;
 mod flows;
 mod host;
+mod icmp;
 mod machine;
 mod parameters;
 mod record;
 mod settings;
 mod shell;
 mod sockets;
+mod stamps;
 mod values;
 mod wire;
 
@@ -21,12 +23,14 @@ use adieu_trace::Trace;
 
 use crate::ast::{Body, Event, Packet, Script, Span, Time, What};
 use calls::Answer;
+use compare::Rules;
 use flows::Flows;
 use machine::Machine;
 use sockets::{Scene, Sockets};
+use stamps::Tick;
 
 pub use failure::{Failure, Kind};
-pub use host::{Host, Id, Outcome, Pace, Sent, System, Target};
+pub use host::{Field, Host, Id, Outcome, Pace, Sent, System, Target};
 pub use record::Record;
 pub use settings::{Family, Isn, Policy, Settings};
 pub use values::error_name;
@@ -68,7 +72,7 @@ pub fn run_on(
     let done = runner.play(script);
     let trace = runner.scene.host.take_trace();
     match done {
-        Ok(()) => Ok(Report { trace, notes: runner.notes }),
+        Ok(()) => Ok(Report { trace, notes: runner.scene.notes }),
         Err(failure) => Err(Box::new(Failure { trace: Some(trace), ..*failure })),
     }
 }
@@ -103,7 +107,6 @@ struct Runner<'a> {
     steps: usize,
     /// Calls that have not returned yet.
     blocked: Vec<Blocked<'a>>,
-    notes: Vec<String>,
 }
 
 /// A call that blocks.
@@ -137,16 +140,8 @@ impl<'a> Runner<'a> {
         let host = make(&settings).map_err(|sentence| Failure::new(Kind::Host, Span::default(), sentence))?;
         settings.tolerance = settings.tolerance.max(host.pace().tolerance);
         let flows = Flows::new(&settings, host.addresses(), host.initial_number());
-        let scene = Scene { host, flows, sockets: Sockets::default() };
-        Ok(Self {
-            settings,
-            scene,
-            before: Duration::ZERO,
-            place: Span::default(),
-            steps: 0,
-            blocked: Vec::new(),
-            notes,
-        })
+        let scene = Scene { host, flows, sockets: Sockets::default(), notes };
+        Ok(Self { settings, scene, before: Duration::ZERO, place: Span::default(), steps: 0, blocked: Vec::new() })
     }
 
     fn play(&mut self, script: &'a Script) -> Step<()> {
@@ -192,7 +187,7 @@ impl<'a> Runner<'a> {
             What::Shell(command) => {
                 self.pass_until(window.from)?;
                 self.scene.host.settle();
-                shell::run(command, &mut self.scene, &self.settings, &mut self.notes)?;
+                shell::run(command, &mut self.scene, &self.settings)?;
                 window.from
             }
         };
@@ -268,22 +263,20 @@ impl<'a> Runner<'a> {
     // ---- packets -----------------------------------------------------------------------------------------------
 
     fn inject(&mut self, packet: &Packet) -> Step<()> {
-        match &packet.body {
-            Body::Tcp(segment) => {
-                let bytes = flows::outside(packet, segment, &mut self.scene)?;
-                self.scene.host.inject(bytes);
-                Ok(())
-            }
-            Body::Icmp(icmp) => Err(Failure::not_built(icmp.kind.span, "ICMP errors")),
-            Body::Other(word) => Err(Failure::not_built(word.span, &word.value)),
-        }
+        let bytes = match &packet.body {
+            Body::Tcp(segment) => flows::outside(packet, segment, &mut self.scene)?,
+            Body::Icmp(icmp) => icmp::outside(packet, icmp, &mut self.scene)?,
+            Body::Other(word) => return Err(Failure::not_built(word.span, &word.value)),
+        };
+        self.scene.host.inject(bytes);
+        Ok(())
     }
 
     /// The next packet that leaves must be this one; when it left.
     fn expect(&mut self, event: &Event, packet: &Packet, window: Window) -> Step<Duration> {
         let segment = match &packet.body {
             Body::Tcp(segment) => segment,
-            Body::Icmp(icmp) => return Err(Failure::not_built(icmp.kind.span, "ICMP errors")),
+            Body::Icmp(icmp) => return Err(Failure::not_built(icmp.kind.span, "sending ICMP errors")),
             Body::Other(word) => return Err(Failure::not_built(word.span, &word.value)),
         };
         compare::check_built(packet, segment)?;
@@ -297,7 +290,10 @@ impl<'a> Runner<'a> {
             return Err(Failure::new(Kind::NoPacket, event.span, format!("no packet has left{within}"))
                 .expected(compare::describe(segment)));
         };
-        compare::compare(packet, segment, &sent, &mut self.scene)?;
+        let (length, scale) = (self.settings.tick, self.settings.time_scale);
+        let tick = (!length.is_zero()).then_some(Tick { length, tolerance, scale });
+        let rules = Rules { any_shift: self.settings.any_shift || !self.scene.host.is_exact(), tick };
+        compare::compare(packet, segment, &sent, &mut self.scene, &rules)?;
         let (from, to) = (window.from.saturating_sub(tolerance), window.to + tolerance);
         if event.time != Time::Any && !(from..=to).contains(&sent.at) {
             return Err(Failure::new(Kind::Time, event.span, "the packet has left at the wrong time")

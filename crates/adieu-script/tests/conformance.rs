@@ -72,18 +72,6 @@ fn those_without_timers_hold_at_any_speed() {
     }
 }
 
-#[test]
-fn names_are_those_of_requirements() {
-    let known = include_str!("../../../docs/requirements.md");
-    for (name, _) in scripts(Family::Ipv4) {
-        let mut words = name.split('-');
-        let id = format!("{}-{}", words.next().unwrap(), words.next().unwrap_or("")).to_uppercase();
-        let short = name.split('-').next().unwrap().to_uppercase();
-        let row = |id: &str| known.contains(&format!("| {id} |"));
-        assert!(row(&id) || row(&short), "{name}: no requirement {id}");
-    }
-}
-
 /// At least 99 in 100 changed expectations must be noticed.
 #[test]
 fn changed_expectations_are_noticed() {

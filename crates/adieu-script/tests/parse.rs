@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use adieu_script::ast::{
-    Addresses, Body, Call, Ecn, Event, Flags, Icmp, Options, Outcome, Packet, Range, Script, Segment, Setting, Span,
-    Spanned, TcpOption, Time, Value, What,
+    Addresses, Body, Call, Ecn, Event, Flags, Header, Icmp, Options, Outcome, Packet, Range, Script, Segment, Setting,
+    Span, Spanned, TcpOption, Time, Value, What,
 };
 use adieu_script::{Defines, ScriptError, parse};
 
@@ -588,8 +588,10 @@ fn segments_that_are_none() {
 fn ecn_marks_and_addresses() {
     let marks = [("noecn", Ecn::No), ("ect0", Ecn::Ect0), ("ect1", Ecn::Ect1), ("ect01", Ecn::Ect01), ("ce", Ecn::Ce)];
     for (word, mark) in marks {
-        assert_eq!(packet(&format!("< [{word}] . 1:1(0)")).ecn, Some(mark));
+        assert_eq!(packet(&format!("< [{word}] . 1:1(0)")).header.ecn, Some(mark));
     }
+    let both = Header { ecn: None, tos: Some(0x28), ttl: Some(64) };
+    assert_eq!(packet("> [tos 0x28, ttl 64] . 1:1(0)").header, both);
     let table = [
         ("< 192.0.2.1:5000 > 192.0.2.2:80: S 0:0(0)", "192.0.2.1:5000", "192.0.2.2:80"),
         ("< 1.2.3.4:5>6.7.8.9:10: S 0:0(0)", "1.2.3.4:5", "6.7.8.9:10"),
@@ -607,7 +609,10 @@ fn ecn_marks_and_addresses() {
     assert_eq!(packet("> S 0:0(0) <mss 1>").addresses, None);
     for (text, place) in [
         ("< [ecn] S 0:0(0)", "ecn"),
-        ("< [tos 0x1] S 0:0(0)", "tos"),
+        ("< [dscp 1] S 0:0(0)", "dscp"),
+        ("< [tos 256] S 0:0(0)", "256"),
+        ("< [ttl 1, ttl 2] S 0:0(0)", "ttl"),
+        ("< [tos 1, ect0] S 0:0(0)", "ect0"),
         ("< [ce S 0:0(0)", "S"),
         ("< (1 > 2 S 0:0(0)", "S"),
         ("< (1 2) S 0:0(0)", "2"),
@@ -649,6 +654,10 @@ fn tcp_options() {
         ("FO 0123abCD", open("0123abCD", false)),
         ("FOEXP", open("", true)),
         ("FOEXP aa", open("aa", true)),
+        ("uto 300", TcpOption::UserTimeout { time: 300, minutes: false }),
+        ("uto 32767m", TcpOption::UserTimeout { time: 32767, minutes: true }),
+        ("kind 253", TcpOption::Raw { kind: 253, body: vec![] }),
+        ("kind 0xfd 0a0B", TcpOption::Raw { kind: 253, body: vec![10, 11] }),
         ("md5 0x00 (whatever) é", TcpOption::Other("md5".to_owned())),
         ("MSS 5", TcpOption::Other("MSS".to_owned())),
     ];

@@ -31,6 +31,7 @@ impl Forged<'_> {
             control: Control::None,
             push: false,
             window: 65_535,
+            urgent: None,
             options: Options::default(),
         };
         let (ip, tcp) = (ip::header_len(source.ip()), header.size());

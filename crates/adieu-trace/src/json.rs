@@ -10,7 +10,7 @@
 //! events    in the order they happened, each with at_ns, kind, side, and by its kind:
 //!   "segment"  flags         among "SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"
 //!              seq, ack      relative to the initial number of its direction; ack is null without the ACK flag
-//!              len, window   bytes of data; the window field
+//!              len, window   bytes of data; the window in bytes
 //!              arrives_ns    null where the wire loses it
 //!              again         whether it takes numbers that were sent before
 //!   "state"    from, to      names of RFC 9293
@@ -87,8 +87,8 @@ pub enum Kind {
         ack: Option<u32>,
         /// Bytes of data.
         len: usize,
-        /// The window field.
-        window: u16,
+        /// The window in bytes.
+        window: u32,
         /// When it arrives; `None` where the wire loses it.
         arrives_ns: Option<u64>,
         /// Whether it takes numbers that were sent before.

@@ -145,8 +145,8 @@ pub struct SegmentSeen {
     pub ack: Option<u32>,
     /// Bytes of data.
     pub len: usize,
-    /// The window field.
-    pub window: u16,
+    /// The window in bytes: the field, scaled as both SYNs have agreed.
+    pub window: u32,
     /// Whether it takes numbers that were sent before.
     pub again: bool,
 }
@@ -156,6 +156,8 @@ pub struct SegmentSeen {
 pub struct Numbers {
     initial: [Option<Seq>; 2],
     sent: [u32; 2],
+    /// Window shifts that the SYNs have offered.
+    shifts: [Option<u8>; 2],
 }
 
 impl Numbers {
@@ -164,6 +166,7 @@ impl Numbers {
         let (own, peer) = (from as usize, from.other() as usize);
         if segment.flags.has(Flags::SYN) {
             self.initial[own].get_or_insert(segment.seq);
+            self.shifts[own] = segment.options.window_shift;
         }
         let relative =
             |number: Seq, side: usize| self.initial[side].map_or(number.0, |initial| number.0.wrapping_sub(initial.0));
@@ -178,8 +181,17 @@ impl Numbers {
             seq,
             ack: segment.flags.has(Flags::ACK).then(|| relative(segment.ack, peer)),
             len: segment.payload.len(),
-            window: segment.window,
+            window: self.window(own, segment),
             again,
         }
+    }
+
+    /// RFC 7323 section 2.2: the window of a SYN is not scaled, and none is unless both ends offered it.
+    fn window(&self, own: usize, segment: &Segment<'_>) -> u32 {
+        let shift = match self.shifts {
+            [Some(_), Some(_)] if !segment.flags.has(Flags::SYN) => self.shifts[own].unwrap_or(0).min(14),
+            _ => 0,
+        };
+        u32::from(segment.window) << shift
     }
 }

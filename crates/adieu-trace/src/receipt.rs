@@ -82,6 +82,7 @@ enum Label {
     Received,
     Unread,
     Retransmissions,
+    Icmp,
     In(State),
     InAll,
 }
@@ -98,6 +99,7 @@ impl Label {
             Self::Received => "received".into(),
             Self::Unread => "unread".into(),
             Self::Retransmissions => "retransmissions".into(),
+            Self::Icmp => "last ICMP error".into(),
             Self::In(state) => format!("in {state}"),
             Self::InAll => "in all".into(),
         }
@@ -113,7 +115,8 @@ struct Item {
 }
 
 fn items(receipt: &Receipt) -> Vec<Item> {
-    let Receipt { ending, closed_first, sent, acknowledged, received, unread, retransmissions, spent } = receipt;
+    let Receipt { ending, closed_first, sent, acknowledged, received, unread, retransmissions, last_icmp, spent } =
+        receipt;
     let first = match (ending, closed_first) {
         (Ending::Graceful { order: Order::Simultaneous }, _) => "both at once",
         (_, Some(Closer::Us)) => "this end",
@@ -135,6 +138,9 @@ fn items(receipt: &Receipt) -> Vec<Item> {
         count(Label::Unread, *unread, *unread > 0),
         good(Label::Retransmissions, repeats),
     ];
+    if let Some((kind, code)) = last_icmp {
+        items.push(Item { label: Label::Icmp, value: format!("type {kind}, code {code}"), bad: true });
+    }
     items.extend(spent.iter().filter_map(|(state, stay)| stayed(state, stay).map(|stay| good(Label::In(state), stay))));
     items.push(good(Label::InAll, human(spent.total())));
     items

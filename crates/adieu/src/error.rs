@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use adieu_core::{BindError, ConnectError, Ending, Order, Phase, ReadError, Receipt, WriteError};
+use adieu_core::{BindError, ConnectError, Ending, Order, Phase, ReadError, Receipt, Settings, WriteError};
 
 /// The error a read or a write meets after `ending` (section 1.14 of the requirements: AP-4, AP-6 to AP-9).
 pub(crate) fn ended(ending: Ending) -> io::Error {
@@ -20,7 +20,13 @@ fn kind(ending: Ending) -> io::ErrorKind {
         Ending::Refused { .. } => io::ErrorKind::ConnectionRefused,
         Ending::Aborted { .. } | Ending::Cancelled { .. } => io::ErrorKind::ConnectionAborted,
         Ending::TimedOut {
-            phase: Phase::Connect | Phase::Retransmission | Phase::ZeroWindow | Phase::FinWait2Orphan,
+            phase:
+                Phase::Connect
+                | Phase::Retransmission
+                | Phase::ZeroWindow
+                | Phase::FinWait2Orphan
+                | Phase::UserTimeout
+                | Phase::Keepalive,
             ..
         } => io::ErrorKind::TimedOut,
         Ending::Unreachable { .. } => io::ErrorKind::HostUnreachable,
@@ -60,6 +66,16 @@ pub(crate) fn connect(error: ConnectError) -> io::Error {
         ConnectError::Full => io::ErrorKind::QuotaExceeded,
     };
     io::Error::new(kind, error)
+}
+
+/// Whether these can be chosen.
+pub(crate) fn check(settings: &Settings) -> io::Result<()> {
+    match settings.dscp {
+        0..=63 => Ok(()),
+        64.. => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "a code point for differentiated services has six bits"))
+        }
+    }
 }
 
 /// A connection did not end gracefully. The receipt says what became of every byte.

@@ -49,7 +49,8 @@ mod tap;
 mod tasks;
 
 pub use adieu_core::{
-    Cause, Closer, Config, Duration, Ending, Flow, Instant, Leftover, Order, Phase, Receipt, Spent, State, Stats,
+    Cause, Closer, Config, Duration, Ending, Flow, Info, Instant, Keepalive, Leftover, Order, Phase, Receipt,
+    RecoveryState, Settings, Spent, State, Stats,
 };
 pub use error::{AtExpiry, CloseError, LingerError};
 pub use listener::TcpListener;

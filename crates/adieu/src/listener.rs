@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use adieu_core::ListenerId;
+use adieu_core::{ListenerId, Settings};
 
 use crate::net::{Net, Shared};
 use crate::{TcpStream, error};
@@ -24,8 +24,17 @@ impl TcpListener {
     /// `AddrInUse` where another listener of this net has it, `AddrNotAvailable` where the address is none of the
     /// net's.
     pub fn bind(net: &Net, local: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(net, local, Settings::default())
+    }
+
+    /// Listens with settings that every accepted connection has from its first segment on.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind); `InvalidInput` where [`Settings::dscp`] is above 63.
+    pub fn bind_with(net: &Net, local: SocketAddr, settings: Settings) -> io::Result<Self> {
+        error::check(&settings)?;
         let shared = net.shared.clone();
-        let id = shared.step(|shard, _| shard.stack.listen(local)).map_err(error::bind)?;
+        let id = shared.step(|shard, _| shard.stack.listen_with(local, settings)).map_err(error::bind)?;
         let local = shared.lock().stack.local_address(id).unwrap_or(local);
         Ok(Self { shared, id, local })
     }

@@ -1,5 +1,7 @@
 //! A connection as a stream of bytes each way.
 
+mod choices;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adieu_core::{Flow, HandleId, Receipt, State};
+use adieu_core::{Flow, HandleId, Receipt, Settings, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{self, AtExpiry, CloseError, LingerError};
@@ -37,7 +39,7 @@ impl TcpStream {
     /// # Errors
     /// `ConnectionRefused`, `TimedOut` (after about three minutes), or what keeps it from being tried.
     pub async fn connect(net: &Net, remote: SocketAddr) -> io::Result<Self> {
-        Self::open(net, None, remote).await
+        Self::open(net, None, remote, Settings::default()).await
     }
 
     /// Connects from an address and port of one's own choice; port 0 takes a free one.
@@ -46,14 +48,29 @@ impl TcpStream {
     /// Those of [`connect`](Self::connect); `AddrInUse` where a connection, or its record in TIME-WAIT, has both ends'
     /// addresses; `AddrNotAvailable` where the address is none of the net's.
     pub async fn connect_from(net: &Net, local: SocketAddr, remote: SocketAddr) -> io::Result<Self> {
-        Self::open(net, Some(local), remote).await
+        Self::open(net, Some(local), remote, Settings::default()).await
     }
 
-    async fn open(net: &Net, local: Option<SocketAddr>, remote: SocketAddr) -> io::Result<Self> {
+    /// Connects with settings, which count from the first segment on; from `local` where it is given, as with
+    /// [`connect_from`](Self::connect_from).
+    ///
+    /// # Errors
+    /// Those of [`connect_from`](Self::connect_from); `InvalidInput` where [`Settings::dscp`] is above 63.
+    pub async fn connect_with(
+        net: &Net,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        error::check(&settings)?;
+        Self::open(net, local, remote, settings).await
+    }
+
+    async fn open(net: &Net, local: Option<SocketAddr>, remote: SocketAddr, settings: Settings) -> io::Result<Self> {
         let shared = net.shared.clone();
         let (handle, flow) = shared.step(|shard, now| {
             shard.check()?;
-            let handle = shard.stack.connect(now, local, remote).map_err(error::connect)?;
+            let handle = shard.stack.connect_with(now, local, remote, settings).map_err(error::connect)?;
             let flow = shard.stack.flow(handle).unwrap_or(Flow::new(remote, remote));
             Ok::<_, io::Error>((handle, flow))
         })?;
@@ -171,13 +188,22 @@ impl TcpStream {
 
     /// Waits until `look` sees something. Looks first, then after every ending, completed FIN or handshake.
     async fn until<R>(&self, look: impl Fn(&mut Shard, HandleId) -> Option<R>) -> io::Result<R> {
+        self.until_any(For::End, look).await
+    }
+
+    /// As `until`, but looks after every ending, report of trouble, and announcement of something urgent.
+    async fn until_news<R>(&self, look: impl Fn(&mut Shard, HandleId) -> Option<R>) -> io::Result<R> {
+        self.until_any(For::News, look).await
+    }
+
+    async fn until_any<R>(&self, what: For, look: impl Fn(&mut Shard, HandleId) -> Option<R>) -> io::Result<R> {
         std::future::poll_fn(|context| {
             let mut shard = self.shared.lock();
             if let Some(seen) = look(&mut shard, self.handle) {
                 return Poll::Ready(Ok(seen));
             }
             shard.check()?;
-            shard.tasks.wait(self.handle, For::End, context);
+            shard.tasks.wait(self.handle, what, context);
             Poll::Pending
         })
         .await

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use adieu::{AtExpiry, Leftover, LingerError, Net, TcpListener, TcpStream, device};
+use adieu::{AtExpiry, Keepalive, Leftover, LingerError, Net, RecoveryState, Settings, TcpListener, TcpStream, device};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
@@ -315,4 +315,143 @@ async fn a_tap_sees_every_packet_and_the_state_after_it() {
     use adieu::{Direction::*, State};
     assert_eq!(seen[..2], [(In, State::SynReceived), (Out, State::SynReceived)]);
     assert_eq!(seen.last(), Some(&(In, State::Closed)));
+}
+
+fn seconds(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const QUICK: Keepalive = Keepalive { idle: Duration::from_secs(10), interval: Duration::from_secs(2), probes: 3 };
+
+/// M17, M24, M25, M28, M43, M48.
+#[tokio::test]
+async fn what_was_chosen_is_read_back_and_inherited_from_the_listener() {
+    let (left, right) = nets();
+    let chosen = Settings { nodelay: true, keepalive: Some(QUICK), dscp: 46, ..Settings::default() };
+    let listener = TcpListener::bind_with(&right, SERVER.into(), chosen).unwrap();
+    let (client, accepted) = tokio::join!(TcpStream::connect(&left, SERVER.into()), listener.accept());
+    let (client, server) = (client.unwrap(), accepted.unwrap().0);
+    assert_eq!(server.settings(), chosen);
+    assert_eq!((server.nodelay(), server.keepalive(), server.dscp()), (true, Some(QUICK), 46));
+
+    assert_eq!((client.settings(), client.keepalive()), (Settings::default(), None));
+    assert!(Keepalive::default().idle >= seconds(7200));
+    client.set_nodelay(true);
+    client.set_keepalive(Some(Keepalive::default()));
+    client.set_user_timeout(Some(seconds(30)));
+    client.set_dscp(10).unwrap();
+    assert_eq!((client.nodelay(), client.keepalive()), (true, Some(Keepalive::default())));
+    assert_eq!((client.user_timeout(), client.dscp()), (Some(seconds(30)), 10));
+    client.set(chosen).unwrap();
+    assert_eq!(client.settings(), chosen);
+    client.set_keepalive(None);
+    assert_eq!((client.keepalive(), client.dscp()), (None, 46));
+
+    let wrong = Settings { dscp: 64, ..chosen };
+    assert_eq!(client.set(wrong).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(client.set_dscp(255).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = TcpStream::connect_with(&left, None, SERVER.into(), wrong).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(TcpListener::bind_with(&right, SERVER.into(), wrong).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let another = TcpStream::connect_with(&left, Some(([10, 0, 0, 1], 7000).into()), SERVER.into(), chosen).await;
+    let another = another.unwrap();
+    assert_eq!((another.settings(), another.local_addr().port()), (chosen, 7000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn m24_keepalive_finds_a_dead_peer_and_leaves_a_living_one_alone() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, _server) = pair(&left, &right).await;
+    client.set_keepalive(Some(QUICK));
+    let living = tokio::time::timeout(seconds(3600), client.ended()).await;
+    assert!(living.is_err(), "{living:?}");
+    cut.store(true, Relaxed);
+    let began = tokio::time::Instant::now();
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(client.receipt().unwrap().ending.name(), "timed-out-keepalive");
+    // Three probes, 2 s apart, behind at most 10 s without a word.
+    assert!((6..=16).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn m21_the_user_timeout_ends_what_nobody_acknowledges() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, _server) = pair(&left, &right).await;
+    client.set_user_timeout(Some(seconds(7)));
+    cut.store(true, Relaxed);
+    client.write_all(b"anybody?").await.unwrap();
+    let began = tokio::time::Instant::now();
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(client.receipt().unwrap().ending.name(), "timed-out-user-timeout");
+    assert_eq!(began.elapsed().as_millis() / 100, 70, "{:?}", began.elapsed());
+}
+
+/// M47 as well.
+#[tokio::test(start_paused = true)]
+async fn s9_trouble_is_told_and_does_not_end_the_connection() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, mut server) = pair(&left, &right).await;
+    cut.store(true, Relaxed);
+    client.write_all(b"anybody?").await.unwrap();
+    let told = client.trouble().await.expect("the connection lives");
+    assert_eq!((told.retransmits, told.recovery), (3, RecoveryState::Loss));
+    cut.store(false, Relaxed);
+    let mut heard = [0; 8];
+    server.read_exact(&mut heard).await.unwrap();
+    // Told once; the next answer is the ending.
+    server.abort();
+    assert_eq!(client.trouble().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s20_trouble_is_not_told_to_who_does_not_want_to_hear_of_it() {
+    let (left, right, cut) = nets_to_cut();
+    let (mut client, _server) = pair(&left, &right).await;
+    client.set(Settings { report_trouble: false, ..client.settings() }).unwrap();
+    cut.store(true, Relaxed);
+    client.write_all(b"anybody?").await.unwrap();
+    let told = tokio::time::timeout(seconds(60), client.trouble()).await;
+    assert!(told.is_err() && client.info().unwrap().retransmits > 3, "{told:?}");
+}
+
+/// M33 as well.
+#[tokio::test]
+async fn m32_what_is_urgent_is_told_before_it_is_read() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    client.write_all(b"calm ").await.unwrap();
+    assert_eq!(client.write_urgent(b"now!").await.unwrap(), 4);
+    assert_eq!(server.urgent().await, Some(9));
+    let mut heard = [0; 9];
+    server.read_exact(&mut heard).await.unwrap();
+    assert_eq!((&heard, server.urgent_ahead()), (b"calm now!", None));
+    drop(client);
+    assert_eq!(server.read(&mut heard).await.unwrap(), 0);
+    server.abort();
+    assert_eq!(server.urgent().await, None);
+}
+
+#[tokio::test]
+async fn info_shows_what_a_transfer_was_like() {
+    let (left, right) = nets();
+    let (mut client, mut server) = pair(&left, &right).await;
+    let data = pattern(1_000_000);
+    let reading = tokio::spawn(async move {
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        (server.info().unwrap(), server, all.len())
+    });
+    client.write_all(&data).await.unwrap();
+    client.finish().await.unwrap();
+    let (theirs, server, length) = reading.await.unwrap();
+    let ours = client.info().unwrap();
+    assert_eq!((length, ours.bytes_acked, theirs.bytes_received), (1_000_000, 1_000_000, 1_000_000));
+    assert_eq!((ours.send_mss, ours.advertised_mss, ours.path_mtu), (1448, 1460, 1500));
+    assert!(ours.timestamps && ours.sack && ours.window_shifts.is_some(), "{ours:?}");
+    assert!(ours.rtt > Duration::ZERO && ours.min_rtt <= ours.rtt && ours.rto >= Duration::from_millis(200));
+    assert!(ours.congestion_window > 14_480 && ours.data_segments_sent >= 691, "{ours:?}");
+    assert_eq!((ours.recovery, ours.unacked, ours.bytes_unsent), (RecoveryState::Open, 0, 0));
+    assert_eq!((theirs.out_of_order, theirs.bytes_acked), (0, 0));
+    server.close().await.unwrap();
+    assert_eq!(client.info().unwrap().bytes_acked, 1_000_000, "of one that has ended, too");
 }

@@ -4,6 +4,8 @@
 //! on real sockets, which never block: what must wait is tried again. Time is real.
 
 mod calls;
+mod choices;
+mod insight;
 mod route;
 
 use std::cell::RefCell;
@@ -37,9 +39,9 @@ const ROUNDING: f64 = 1.0 / 16.0;
 /// How long the kernel may take for what it does at once.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// What the kernel must leave out so that both ends have what our stack has; and it must answer each segment that is
-/// not acceptable, not just two a second of them.
-const PLAIN: &[&str] = &["tcp_timestamps", "tcp_sack", "tcp_window_scaling", "tcp_ecn", "tcp_invalid_ratelimit"];
+/// What the kernel must leave out that our stack does not have; and it must answer each segment that is not acceptable,
+/// not just two a second of them.
+const PLAIN: &[&str] = &["tcp_ecn", "tcp_invalid_ratelimit"];
 
 /// Outside of the namespace that the command was started in.
 pub(super) struct Away(Rc<Runtime>);

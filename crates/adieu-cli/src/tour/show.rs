@@ -7,6 +7,7 @@ use adieu_trace::{Ladder, receipt_block, receipts_side_by_side};
 
 use super::collapse::collapse;
 use super::{Options, Played};
+use crate::output;
 
 /// The page of one scenario: title, ladder, receipts, checks.
 pub(super) fn page(Played { name, title, outcome }: &Played, options: &Options) -> String {
@@ -68,24 +69,8 @@ fn brief(receipt: &Receipt) -> String {
 
 /// `text` behind a mark, in lines of at most `width` columns, the further ones as far in as the first.
 fn hang(page: &mut String, mark: &str, text: &str, width: usize) {
-    let indent = mark.chars().count();
-    let (mut column, mut first) = (indent, true);
     page.push_str(mark);
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if first {
-            first = false;
-        } else if column + 1 + length > width {
-            _ = write!(page, "\n{:indent$}", "");
-            column = indent;
-        } else {
-            page.push(' ');
-            column += 1;
-        }
-        page.push_str(word);
-        column += length;
-    }
-    page.push('\n');
+    output::wrap(page, text, mark.chars().count(), width);
 }
 
 /// A count with its thousands apart.

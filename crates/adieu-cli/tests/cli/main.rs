@@ -10,6 +10,7 @@ mod rootless;
 mod script;
 mod script_linux;
 mod signals;
+mod spec;
 mod tour;
 mod tshark;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         rootless::trials(),
         signals::trials(),
         script::trials(),
+        spec::trials(),
         tour::trials(),
         harness::trials(),
     ])

@@ -10,6 +10,7 @@ register! {
     reports_for_machines_say_the_same();
     what_is_not_built_is_named();
     definitions_and_policies_reach_the_script();
+    what_the_stack_offers_can_be_chosen();
     mutants_that_survive_are_listed();
     bad_input_is_one_clear_sentence();
     a_script_that_waits_for_ever_ends();
@@ -84,13 +85,17 @@ fn reports_for_machines_say_the_same() {
 
 fn what_is_not_built_is_named() {
     let dir = TempDir::new();
-    let scaled = HOLDS.replace("> S. 0:0(0) ack 1 <mss 1460>", "> S. 0:0(0) ack 1 <mss 1460,nop,wscale 7>");
+    let fast = HOLDS.replace("> S. 0:0(0) ack 1 <mss 1460>", "> S. 0:0(0) ack 1 <mss 1460,FO 0a0b>");
     for (text, word) in [
-        (scaled, "not built: window scaling"),
+        (fast, "not built: TCP Fast Open"),
+        (HOLDS.replace("win 65535 <mss 1460>", "win 65535 <mss 1460,md5>"), "not built: the option md5"),
         (HOLDS.replace("+0 < R", "+0 < [ce] R").replace("> S. 0:0", "> SE. 0:0"), "not built: ECN"),
         (HOLDS.replace("listen(3, 1)", "epoll_create(1)"), "not built: the call epoll_create"),
-        (format!("{HOLDS}+0 %{{ assert tcpi_snd_cwnd == 10 }}%\n"), "not built: tcpi_snd_cwnd"),
-        (format!("{HOLDS}+0 setsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], 4) = 0\n"), "not built: the option TCP_MAXSEG"),
+        (format!("{HOLDS}+0 %{{ assert tcpi_snd_cwnd == TCP_X }}%\n"), "not built: the name TCP_X"),
+        (format!("{HOLDS}+0 %{{ assert tcpi_state == TCP_X }}%\n"), "not built: the name TCP_X"),
+        (format!("{HOLDS}+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0\n"), "not built: the option TCP_CORK"),
+        (HOLDS.replace("+0 > S.", "+0 > icmp unreachable\n+0 > S."), "not built: sending ICMP errors"),
+        (HOLDS.replace("+0 < S 0", "+0 < icmp unreachable net_unreachable [0:0(0)]\n+0 < S 0"), "no connection that"),
         (format!("{HOLDS}+0 `reboot`\n"), "`reboot` has no meaning here"),
         (format!("--frobnicate=3\n{HOLDS}"), "--frobnicate is not known"),
     ] {
@@ -130,6 +135,28 @@ fn definitions_and_policies_reach_the_script() {
     assert!(adieu(&["script", "--strict", &file, "--set", "initial-window=3"]).status.success());
 }
 
+fn what_the_stack_offers_can_be_chosen() {
+    let dir = TempDir::new();
+    let file = write(&dir, "holds.pkt", HOLDS);
+    let choices = ["timestamps=off", "sack=off", "wscale=off", "wscale=any", "loss-probes=off", "syn-cookies=off"];
+    for choice in choices.into_iter().chain(["delayed-ack=off", "delayed-ack=100", "quick-acks=0"]) {
+        assert!(adieu(&["script", &file, "--set", choice]).status.success(), "{choice}");
+    }
+    let opening = HOLDS.lines().take(7).collect::<Vec<_>>().join("\n");
+    let sockets = "+0 setsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0\n\
+        +0 setsockopt(4, SOL_TCP, TCP_KEEPIDLE, [10], 4) = 0\n+0 getsockopt(4, SOL_TCP, TCP_KEEPIDLE, [10], [4]) = 0\n\
+        +0 getsockopt(4, SOL_TCP, TCP_KEEPINTVL, [7], [4]) = 0\n\
+        +0 setsockopt(4, SOL_TCP, TCP_USER_TIMEOUT, [1500], 4) = 0\n\
+        +0 getsockopt(4, SOL_TCP, TCP_USER_TIMEOUT, [1500], [4]) = 0\n\
+        +0 setsockopt(4, SOL_TCP, TCP_KEEPCNT, [0], 4) = -1 EINVAL\n\
+        +0 setsockopt(4, SOL_TCP, TCP_QUICKACK, [1], 4) = 0\n+0 ioctl(4, SIOCATMARK, [0]) = 0\n";
+    let sysctl = "0 `sysctl -w net.ipv4.tcp_timestamps=0 net.ipv4.tcp_keepalive_intvl=7 net.ipv4.tcp_moon=1`\n";
+    let file = write(&dir, "chosen.pkt", format!("{sysctl}{opening}\n{sockets}"));
+    let (out, err) = texts(&adieu(&["script", &file]));
+    says(&out, &["all hold", "tcp_moon: there is no such parameter here", "note: TCP_QUICKACK"]);
+    assert!(!out.contains("tcp_timestamps") && err.is_empty(), "{out}{err}");
+}
+
 fn mutants_that_survive_are_listed() {
     let dir = TempDir::new();
     let file = write(&dir, "holds.pkt", HOLDS);
@@ -153,7 +180,8 @@ fn bad_input_is_one_clear_sentence() {
         (&[&garbage], "not text"),
         (&[&holds, "--set", "colour=red"], "--set colour=red"),
         (&[&holds, "--set", "errno"], "KEY=VALUE"),
-        (&[&holds, "--set", "delayed-ack=40"], "not built: delayed acknowledgments"),
+        (&[&holds, "--set", "delayed-ack=no"], "off, milliseconds"),
+        (&[&holds, "--set", "timestamps=perhaps"], "on, off"),
         (&[&holds, "--isn", "minus one"], "0 to 4294967295"),
         (&[&holds, "--round", "0"], "0"),
         (&[&holds, "--time-scale", "0"], "0.5 or 2"),

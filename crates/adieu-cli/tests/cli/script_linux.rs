@@ -12,6 +12,7 @@ use crate::peers::says;
 register! {
     scripts_that_hold_for_the_kernel_too(Family) needs Tun;
     a_script_that_does_not_hold_shows_what_the_kernel_did(Family) needs Tun;
+    what_the_kernel_looks_like_from_inside(Family) needs Tun;
     what_the_kernel_cannot_be_asked_is_said() needs Tun;
 }
 
@@ -82,7 +83,9 @@ fn scripts_that_hold_for_the_kernel_too(family: Family) {
     assert!(held.len() >= 30, "only {} scripts were run; {passed_over}", held.len());
 }
 
-const REFUSED: &str = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+const REFUSED: &str =
+    "0 `sysctl -w net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0 net.ipv4.tcp_moon=1`
++0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 +0...0.02 connect(3, ..., ...) = -1 ECONNREFUSED (refused)
 +0 > S 0:0(0) <mss 1460>
 +0.01 < R. 0:0(0) ack 1 win 0
@@ -103,13 +106,45 @@ fn one(family: Family, text: &str, options: &str) -> (Option<i32>, String) {
 fn a_script_that_does_not_hold_shows_what_the_kernel_did(family: Family) {
     let (code, text) = one(family, REFUSED, "--ladder");
     assert_eq!(code, Some(0), "{text}");
-    says(&text, &["linux", "SYN-SENT", "RST", "1 script, all hold"]);
+    says(&text, &["linux", "SYN-SENT", "RST", "tcp_moon: there is no such parameter here", "1 script, all hold"]);
     let (code, text) = one(family, &REFUSED.replace("ECONNREFUSED", "ETIMEDOUT"), "");
     assert_eq!(code, Some(1), "{text}");
     says(&text, &["expected -1 ETIMEDOUT, got -1 ECONNREFUSED", "SYN-SENT"]);
     let (code, text) = one(family, &format!("{REFUSED}+9 `sockstat | grep CLOSED`\n"), "--longest 3");
     assert_eq!(code, Some(0), "{text}");
     says(&text, &["1 passed over: they last longer than 3 s"]);
+}
+
+const INSIDE: &str = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 poll([{fd=3, events=POLLIN, revents=0}], 1, 0) = 0
++0 < S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1000 ecr 0,nop,wscale 7>
++0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val 100 ecr 1000,nop,wscale 3>
++0.01 < . 1:1(0) ack 1 win 512 <nop,nop,TS val 1010 ecr 100>
++0 poll([{fd=3, events=POLLIN, revents=POLLIN}], 1, 0) = 1
++0 accept(3, ..., ...) = 4
++0...0.1 poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, -1) = 1
++0.1 < P. 1:1001(1000) ack 1 win 512 <nop,nop,TS val 1110 ecr 100>
++0 > . 1:1(0) ack 1001 <nop,nop,TS val 210 ecr 1110>
++0 %{ assert tcpi_options == 7 and tcpi_snd_wscale == 7 and tcpi_snd_cwnd == 10 }%
++0 %{ assert tcpi_snd_ssthresh == TCP_INFINITE_SSTHRESH and tcpi_bytes_received == 1000 }%
++0 %{ assert tcpi_rcv_mss <= 1448 and tcpi_ca_state == TCP_CA_Open and tcpi_snd_mss == 1448 }%
+";
+
+fn what_the_kernel_looks_like_from_inside(family: Family) {
+    let (code, text) = one(family, INSIDE, "");
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = one(family, &INSIDE.replace("tcpi_snd_cwnd == 10", "tcpi_snd_cwnd == 11"), "");
+    assert_eq!(code, Some(1), "{text}");
+    says(&text, &["tcpi_snd_cwnd = 10", "tcpi_options = 7"]);
+    // An echo that is off by one, and a clock that does not follow the script's.
+    for (from, to, word) in [("210 ecr 1110", "210 ecr 1111", "options"), ("210 ecr", "900 ecr", "time stamp")] {
+        let text = format!("--tcp_ts_tick_usecs=1000\n{}", INSIDE.replace(from, to));
+        let (code, text) = one(family, &text, "");
+        assert_eq!(code, Some(1), "{text}");
+        says(&text, &["another packet has left: ", word, "TS val 2"]);
+    }
 }
 
 fn what_the_kernel_cannot_be_asked_is_said() {

@@ -1,13 +1,12 @@
 //! Which acknowledgments are owed, and which replies are held back (3.39).
 
-use crate::time::Instant;
+use super::Now;
+use crate::config::Config;
+use crate::time::{Duration, Instant};
 
-/// Replies to out-of-window segments: at most one in this many milliseconds.
-const OUT_OF_WINDOW: u32 = 500;
 /// Replies to a FIN or SYN that came again.
 pub(crate) const REPEAT: u32 = 100;
-/// Challenge ACKs: this many in so many milliseconds (RFC 5961 section 7).
-const CHALLENGES: u8 = 10;
+/// The budget of challenges is for so many milliseconds (RFC 5961 section 7).
 const CHALLENGE_PERIOD: u32 = 5000;
 /// Duplicate acknowledgments that may wait for the device.
 const DUPLICATES: u8 = 64;
@@ -20,16 +19,55 @@ pub(crate) struct Ack {
     /// 3.2).
     duplicates: u8,
     challenges: u8,
+    /// Data segments that are still acknowledged at once.
+    quick: u8,
     /// Milliseconds modulo 2^32, as below: a reply held back by mistake every 49 days is no loss.
     challenged_since: u32,
     replied: u32,
+    /// When data last came.
+    heard: u32,
 }
 
 impl Ack {
-    pub(crate) fn new(now: Instant) -> Self {
-        let now = now.as_wrapping_millis();
-        let replied = now.wrapping_sub(OUT_OF_WINDOW);
-        Self { owed: false, duplicates: 0, challenges: 0, challenged_since: now, replied }
+    pub(crate) fn new(now: Now<'_>) -> Self {
+        let millis = now.time.as_wrapping_millis();
+        Self {
+            owed: false,
+            duplicates: 0,
+            challenges: 0,
+            quick: now.config.quick_acks,
+            challenged_since: millis,
+            replied: millis.wrapping_sub(out_of_window_interval(now.config)),
+            heard: millis,
+        }
+    }
+
+    /// Data has come in order: `segments` of it, with `unacknowledged` numbers since the last acknowledgment, from a
+    /// peer whose full segments are of `mss` octets. Whether its acknowledgment may wait (B-DACK): not at first,
+    /// nor after a pause of `pause`, when a sender is waiting for the window to open; nor from the second segment on.
+    pub(crate) fn on_data(
+        &mut self,
+        now: Now<'_>,
+        segments: usize,
+        unacknowledged: u32,
+        mss: u16,
+        pause: impl Fn() -> Duration,
+    ) -> bool {
+        let millis = now.time.as_wrapping_millis();
+        let quiet = millis.wrapping_sub(self.heard);
+        if quiet > 0 && u128::from(quiet) > pause().as_millis() {
+            self.quick = now.config.quick_acks;
+        }
+        self.heard = millis;
+        let at_once = self.quick > 0 || unacknowledged >= 2 * u32::from(mss) || now.config.ack_delay.is_zero();
+        self.quick = self.quick.saturating_sub(u8::try_from(segments).unwrap_or(u8::MAX));
+        self.owed |= at_once;
+        !at_once
+    }
+
+    /// How long ago data came.
+    pub(crate) fn since_data(&self, now: Instant) -> Duration {
+        Duration::from_millis(u64::from(now.as_wrapping_millis().wrapping_sub(self.heard)))
     }
 
     /// The next segment that leaves shall acknowledge; if none does in this round, a bare one.
@@ -43,8 +81,8 @@ impl Ack {
     }
 
     /// A bare segment lay outside the window: at most two replies a second.
-    pub(crate) fn owe_out_of_window(&mut self, now: Instant) {
-        self.owed |= self.may_reply(now, OUT_OF_WINDOW);
+    pub(crate) fn owe_out_of_window(&mut self, now: Now<'_>) {
+        self.owed |= self.may_reply(now.time, out_of_window_interval(now.config));
     }
 
     /// The peer's FIN or SYN came again: ten replies a second, so that no honest peer is kept waiting (3.39).
@@ -63,13 +101,13 @@ impl Ack {
     }
 
     /// A challenge (RFC 5961), if the budget allows one.
-    pub(crate) fn owe_challenge(&mut self, now: Instant) {
-        let now = now.as_wrapping_millis();
-        if now.wrapping_sub(self.challenged_since) >= CHALLENGE_PERIOD {
-            self.challenged_since = now;
+    pub(crate) fn owe_challenge(&mut self, now: Now<'_>) {
+        let millis = now.time.as_wrapping_millis();
+        if millis.wrapping_sub(self.challenged_since) >= CHALLENGE_PERIOD {
+            self.challenged_since = millis;
             self.challenges = 0;
         }
-        if self.challenges < CHALLENGES {
+        if self.challenges < now.config.challenges {
             self.challenges += 1;
             self.owed = true;
         }
@@ -93,9 +131,22 @@ impl Ack {
     }
 }
 
+fn out_of_window_interval(config: &Config) -> u32 {
+    u32::try_from(config.out_of_window_interval.as_millis()).unwrap_or(u32::MAX / 2)
+}
+
+/// How long an acknowledgment may wait: less than half a second (MUST-40).
+pub(crate) fn delay(config: &Config) -> Duration {
+    config.ack_delay.min(Duration::from_millis(499))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(config: &Config, millis: u64) -> Now<'_> {
+        Now { time: Instant::from_millis(millis), config }
+    }
 
     fn taken(ack: &mut Ack) -> bool {
         ack.take()
@@ -103,9 +154,10 @@ mod tests {
 
     #[test]
     fn x_3_39_segments_out_of_window_draw_two_replies_a_second() {
-        let mut ack = Ack::new(Instant::ZERO);
+        let config = Config::default();
+        let mut ack = Ack::new(at(&config, 0));
         let replies = (0..1000).filter(|ms| {
-            ack.owe_out_of_window(Instant::from_millis(*ms));
+            ack.owe_out_of_window(at(&config, *ms));
             taken(&mut ack)
         });
         assert_eq!(replies.count(), 2);
@@ -113,11 +165,35 @@ mod tests {
 
     #[test]
     fn x_3_39_ten_challenges_in_five_seconds() {
-        let mut ack = Ack::new(Instant::ZERO);
+        let config = Config::default();
+        let mut ack = Ack::new(at(&config, 0));
         let replies = (0..10_000).step_by(10).filter(|ms| {
-            ack.owe_challenge(Instant::from_millis(*ms));
+            ack.owe_challenge(at(&config, *ms));
             taken(&mut ack)
         });
         assert_eq!(replies.count(), 20);
+    }
+
+    #[test]
+    fn b_dack_at_once_at_first_then_every_second_full_segment_and_at_once_after_a_pause() {
+        let config = Config { quick_acks: 2, ..Config::default() };
+        let mut ack = Ack::new(at(&config, 0));
+        let pause = || Duration::from_secs(1);
+        let mut data = |millis, unacknowledged| !ack.on_data(at(&config, millis), 1, unacknowledged, 1000, pause);
+        assert_eq!([data(1, 1000), data(2, 1000)], [true, true], "the first two");
+        assert_eq!([data(3, 1000), data(4, 2000), data(5, 1999)], [false, true, false]);
+        assert_eq!([data(1005, 1000), data(2006, 1000)], [false, true], "a pause is longer than a second");
+    }
+
+    #[test]
+    fn m40_no_setting_delays_for_half_a_second() {
+        let config = Config { ack_delay: Duration::from_secs(9), ..Config::default() };
+        assert!(delay(&config) < Duration::from_millis(500));
+        let none = Config { ack_delay: Duration::ZERO, quick_acks: 0, ..Config::default() };
+        assert!(!Ack::new(at(&none, 0)).on_data(at(&none, 0), 1, 1, 1000, pause));
+    }
+
+    fn pause() -> Duration {
+        Duration::from_secs(1)
     }
 }

@@ -27,6 +27,6 @@ impl Connection {
         let both = self.timers.is_armed(Timer::Retransmit) && self.timers.is_armed(Timer::Persist);
         debug_assert!(!both, "TM-1: retransmission and persist timer exclude each other");
         let waits_for_peer = self.close.state() == State::FinWait2 && self.recv.is_closed();
-        debug_assert!(!waits_for_peer || self.timers.is_armed(Timer::FinWait2), "OR-1");
+        debug_assert!(!waits_for_peer || self.timers.is_armed(Timer::Idle), "OR-1");
     }
 }

@@ -51,4 +51,27 @@ impl Congestion {
             Self::Reno(reno) => reno.on_timeout(in_flight, first),
         }
     }
+
+    /// Nothing was sent for so long that the window says nothing any more (RFC 5681 section 4.1); `first` as for
+    /// [`Congestion::new`].
+    pub(crate) fn on_idle(&mut self, first: u8) {
+        match self {
+            Self::Reno(reno) => reno.on_idle(first),
+        }
+    }
+
+    /// The path carries only segments of `mss` bytes; as many of them as before may be in flight (RFC 5681 section
+    /// 3.1).
+    pub(crate) fn on_narrow_path(&mut self, mss: u16) {
+        match self {
+            Self::Reno(reno) => reno.on_narrow_path(mss),
+        }
+    }
+
+    /// Slow-start threshold in bytes, once there is one.
+    pub(crate) fn threshold(&self) -> Option<u32> {
+        match self {
+            Self::Reno(reno) => reno.threshold(),
+        }
+    }
 }

@@ -92,6 +92,10 @@ pub enum Phase {
     ZeroWindow,
     /// The peer's FIN, after ours was acknowledged and nobody could read any more (TO-9).
     FinWait2Orphan,
+    /// An acknowledgment within the time that the application would wait (TO-6).
+    UserTimeout,
+    /// An answer to keepalive probes (TO-12).
+    Keepalive,
 }
 
 impl Ending {
@@ -119,6 +123,8 @@ impl Ending {
             Self::TimedOut { phase: Phase::Retransmission, .. } => "timed-out-retransmission",
             Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed-out-zero-window",
             Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed-out-fin-wait-2",
+            Self::TimedOut { phase: Phase::UserTimeout, .. } => "timed-out-user-timeout",
+            Self::TimedOut { phase: Phase::Keepalive, .. } => "timed-out-keepalive",
             Self::Unreachable { .. } => "unreachable",
             Self::Cancelled { .. } => "cancelled",
         }
@@ -160,6 +166,8 @@ impl fmt::Display for Ending {
             Self::TimedOut { phase: Phase::Retransmission, .. } => "timed out: no acknowledgment from the peer",
             Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed out: the peer's window never opened",
             Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed out: the peer never closed its direction",
+            Self::TimedOut { phase: Phase::UserTimeout, .. } => "timed out: no acknowledgment within the user timeout",
+            Self::TimedOut { phase: Phase::Keepalive, .. } => "timed out: the idle peer is not there any more",
             Self::Unreachable { .. } => "unreachable",
             Self::Cancelled { .. } => "cancelled before it was established",
         })?;
@@ -192,6 +200,8 @@ pub struct Receipt {
     pub unread: u64,
     /// Times that a segment was sent again.
     pub retransmissions: u32,
+    /// The last ICMP error about the connection, type and code: a reason why nobody answered, if it timed out.
+    pub last_icmp: Option<(u8, u8)>,
     /// States the connection was in, and for how long each.
     pub spent: Spent,
 }
@@ -288,6 +298,11 @@ impl<T> Noted<T> {
 }
 
 impl Noted<Ledger> {
+    /// The last ICMP error so far, for the receipt of an opening.
+    pub(crate) fn last_icmp(&self) -> Option<(u8, u8)> {
+        self.0.icmp
+    }
+
     /// The states so far, for the receipt of an opening.
     pub(crate) fn spent(&self) -> Spent {
         self.0.spent
@@ -312,11 +327,31 @@ pub(crate) struct Ledger {
     pub(crate) spent: Spent,
     pub(crate) retransmissions: u32,
     pub(crate) unread: u32,
+    /// The last ICMP error, type and code.
+    pub(crate) icmp: Option<(u8, u8)>,
+    pub(crate) traffic: Traffic,
+    /// Most runs and pieces looked at for one segment.
+    pub(crate) steps: u32,
+    /// A segment was dropped because its timestamp was old.
+    pub(crate) paws: bool,
+}
+
+/// Counts of segments and octets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) segments_sent: u32,
+    pub(crate) segments_received: u32,
+    pub(crate) data_segments_sent: u32,
+    pub(crate) data_segments_received: u32,
+    pub(crate) octets_resent: u32,
+    pub(crate) duplicates_reported: u32,
+    pub(crate) out_of_order: u32,
 }
 
 impl Ledger {
     pub(crate) fn begin(state: State, now: Instant) -> Self {
-        Self { spent: Spent::begin(state, now), retransmissions: 0, unread: 0 }
+        let spent = Spent::begin(state, now);
+        Self { spent, retransmissions: 0, unread: 0, icmp: None, traffic: Traffic::default(), steps: 0, paws: false }
     }
 }
 

@@ -1,34 +1,41 @@
 //! What we receive: the window, the bytes in order, the pieces out of order, and where the peer's FIN lies.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::reassembly::Reassembly;
 use crate::bytequeue::ByteQueue;
 use crate::config::Config;
 use crate::seq::{Offset, Seq};
-use crate::wire::{Flags, Payload, Segment};
+use crate::wire::{Blocks, Flags, Payload, Segment};
 
 /// The receiving direction (RFC 9293 section 3.3.1: RCV.NXT, RCV.WND, IRS).
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Recv {
     next: Offset,
+    /// RCV.NXT as it was last told (Last.ACK.sent).
+    acknowledged: Offset,
     /// The largest right edge ever announced; it never moves left (RFC 9293 SHLD-14).
     edge: Offset,
     /// Where the peer's FIN lies; [`Offset::NONE`] while it is not known.
     fin: Offset,
     queue: ByteQueue,
-    pieces: Option<Box<Pieces>>,
+    /// Data out of order, and news of what came twice.
+    pieces: Option<Box<Reassembly>>,
+    /// After the urgent data; [`Offset::SYN`] where there never was any (RCV.UP).
+    urgent: Offset,
     irs: Seq,
     capacity: u32,
+    /// The window field counts in units of 2^shift octets (RFC 7323 section 2.3).
+    shift: u8,
+    /// Payload of the peer's full segments, as far as it has shown them.
+    mss: u16,
+    /// Whether the peer wants selective acknowledgments.
+    sack: bool,
     /// Nobody will read any more.
     closed: bool,
 }
-
-/// Data out of order. The pieces do not overlap.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-struct Pieces(BTreeMap<Offset, Bytes>);
 
 /// Where a segment lies against the window (RFC 9293 section 3.10.7.4, first).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,6 +61,8 @@ pub(crate) struct Taken {
     pub(crate) fin: bool,
     /// Something was out of order, or already here.
     pub(crate) out_of_order: bool,
+    /// A gap was closed, or part of one.
+    pub(crate) gap: bool,
     /// It contradicts where the FIN was said to be (FR-4).
     pub(crate) contradiction: bool,
 }
@@ -93,15 +102,20 @@ pub(crate) fn initial_window(config: &Config) -> u16 {
 
 impl Recv {
     /// The state after the peer's SYN at `irs`, when our SYN has announced [`initial_window`].
-    pub(crate) fn new(irs: Seq, config: &Config) -> Self {
+    pub(crate) fn new(irs: Seq, shift: u8, sack: bool, config: &Config) -> Self {
         Self {
             next: Offset::DATA,
+            acknowledged: Offset::SYN,
             edge: Offset::DATA + u64::from(initial_window(config)),
             fin: Offset::NONE,
             queue: ByteQueue::default(),
             pieces: None,
+            urgent: Offset::SYN,
             irs,
             capacity: config.receive_buffer,
+            shift,
+            mss: 0,
+            sack,
             closed: false,
         }
     }
@@ -122,13 +136,17 @@ impl Recv {
 
     /// Whether a full close would lose something that was received (UD-1, UD-2).
     pub(crate) fn holds_data(&self) -> bool {
-        !self.queue.is_empty() || self.pieces.is_some()
+        !self.queue.is_empty() || self.has_gaps()
+    }
+
+    /// Whether data out of order is here.
+    fn has_gaps(&self) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| !pieces.is_empty())
     }
 
     /// Bytes in memory.
     pub(crate) fn held(&self) -> u64 {
-        let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.0.values().map(|piece| piece.len() as u64).sum());
-        self.queue.len() + pieces
+        self.queue.len() + self.pieces.as_ref().map_or(0, |pieces| pieces.held())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -150,11 +168,14 @@ impl Recv {
     /// Takes data and FIN of an acceptable segment.
     pub(crate) fn on_text(&mut self, segment: &Segment<'_>, config: &Config) -> Taken {
         let start = segment.seq.distance(self.next_seq());
-        let before = usize::try_from(-i64::from(start)).unwrap_or(0);
+        let old = usize::try_from(-i64::from(start)).unwrap_or(0);
         let Some(at) = self.next.moved(start.max(0)) else {
             return Taken::NOTHING;
         };
-        let payload = segment.payload.skip(before);
+        if old > 0 {
+            self.note_old(segment);
+        }
+        let payload = segment.payload.skip(old);
         let kept = payload.first(usize::try_from(self.edge.since(at)).unwrap_or(usize::MAX));
         let end = at + kept.len() as u64;
         // FB-4: where an octet before the FIN is not taken, neither is the FIN.
@@ -165,13 +186,16 @@ impl Recv {
         if fin {
             self.fin = end;
         }
-        let before = self.next;
-        let out_of_order = at > self.next || self.pieces.is_some() || kept.len() < segment.payload.len();
+        self.learn_mss(segment);
+        let (before, gap) = (self.next, self.has_gaps());
+        let out_of_order = at > self.next || gap || kept.len() < segment.payload.len();
         if at == self.next {
             self.append(kept);
             self.join_pieces();
         } else if !kept.is_empty() {
-            self.insert(at, kept, config.reassembly_pieces as usize);
+            self.pieces.get_or_insert_default().insert(at, kept, config.reassembly_pieces as usize);
+        } else if fin {
+            self.pieces.get_or_insert_default().report(end);
         }
         let data = self.next > before;
         let finished = self.next == self.fin;
@@ -179,7 +203,22 @@ impl Recv {
             self.next += 1;
             self.pieces = None;
         }
-        Taken { data, fin: finished, out_of_order, contradiction: false }
+        Taken { data, fin: finished, out_of_order, gap: gap && data, contradiction: false }
+    }
+
+    /// The peer's full segments are as large as the largest that came; a merged one says how large they were.
+    fn learn_mss(&mut self, segment: &Segment<'_>) {
+        let size = segment.payload.len().div_ceil(segment.payload.wire_segments());
+        self.mss = self.mss.max(u16::try_from(size).unwrap_or(u16::MAX));
+    }
+
+    /// What is left of the window came again: news for a sender that repeats too much (RFC 2883).
+    pub(crate) fn note_old(&mut self, segment: &Segment<'_>) {
+        let start = self.next.moved(segment.seq.distance(self.next_seq()));
+        if let Some(start) = start.filter(|_| self.sack && !segment.payload.is_empty()) {
+            let end = (start + segment.payload.len() as u64).min(self.next);
+            self.pieces.get_or_insert_default().note_duplicate(start, end);
+        }
     }
 
     fn append(&mut self, payload: Payload<'_>) {
@@ -195,46 +234,26 @@ impl Recv {
         let Some(pieces) = &mut self.pieces else {
             return;
         };
-        while let Some(first) = pieces.0.first_entry().filter(|first| *first.key() <= self.next) {
-            let old = self.next.since(*first.key());
-            let piece = first.remove();
-            if let Some(new) = piece.get(usize::try_from(old).unwrap_or(usize::MAX)..).filter(|new| !new.is_empty()) {
-                self.next += new.len() as u64;
-                self.queue.push(new);
-            }
+        while let Some((start, piece)) = pieces.take(self.next) {
+            let old = usize::try_from(self.next.since(start)).unwrap_or(usize::MAX);
+            let new = piece.get(old..).unwrap_or_default();
+            self.next += new.len() as u64;
+            self.queue.push(new);
         }
-        if pieces.0.is_empty() {
-            self.pieces = None;
-        }
+        self.tidy();
     }
 
-    /// Keeps what is new of data out of order, in at most `limit` pieces: the newcomer gives way, its sender has it
-    /// still.
-    fn insert(&mut self, mut at: Offset, mut payload: Payload<'_>, limit: usize) {
-        let pieces = &mut self.pieces.get_or_insert_default().0;
-        if let Some((start, piece)) = pieces.range(..=at).next_back() {
-            let covered = (*start + piece.len() as u64).since(at);
-            payload = payload.skip(usize::try_from(covered).unwrap_or(usize::MAX));
-            at += covered;
-        }
-        while !payload.is_empty() && pieces.len() < limit {
-            let after = pieces.range(at..).next().map(|(start, piece)| (*start, *start + piece.len() as u64));
-            let gap = after.map_or(payload.len() as u64, |(start, _)| start.since(at));
-            let fits = payload.first(usize::try_from(gap).unwrap_or(usize::MAX));
-            if !fits.is_empty() {
-                pieces.insert(at, fits.share().unwrap_or_else(|| Bytes::copy_from_slice(&fits)));
-            }
-            let Some((_, covered)) = after else { return };
-            payload = payload.skip(usize::try_from(covered.since(at)).unwrap_or(usize::MAX));
-            at = covered;
+    fn tidy(&mut self) {
+        let waits = self.fin != Offset::NONE && self.next < self.fin;
+        if self.pieces.as_ref().is_some_and(|pieces| pieces.is_done(self.sack) && !waits) {
+            self.pieces = None;
         }
     }
 
     /// FR-4: data beyond the place of the FIN, or a second place for it. What was believed so far is forgotten from the
     /// smaller place on; whoever is honest sends it again.
     fn contradicts(&mut self, end: Offset, fin: bool) -> bool {
-        let highest = self.pieces.as_ref().and_then(|pieces| pieces.0.last_key_value());
-        let highest = highest.map_or(self.next, |(start, piece)| *start + piece.len() as u64);
+        let highest = self.pieces.as_ref().and_then(|pieces| pieces.end()).unwrap_or(self.next);
         let against_known = self.fin != Offset::NONE && (end > self.fin || fin && end != self.fin);
         let against_data = fin && end < highest;
         if !against_known && !against_data {
@@ -243,16 +262,48 @@ impl Recv {
         let keep = if against_known { end.min(self.fin) } else { end };
         self.fin = Offset::NONE;
         if let Some(pieces) = &mut self.pieces {
-            pieces.0.split_off(&keep);
-            if let Some(mut last) = pieces.0.last_entry() {
-                let most = usize::try_from(keep.since(*last.key())).unwrap_or(usize::MAX);
-                last.get_mut().truncate(most);
-            }
-            if pieces.0.is_empty() {
-                self.pieces = None;
-            }
+            pieces.cut(keep);
         }
+        self.tidy();
         true
+    }
+
+    /// Selective acknowledgments that are due, at most `most`.
+    pub(crate) fn blocks(&mut self, most: usize) -> Blocks {
+        let Some(pieces) = &mut self.pieces else { return Blocks::default() };
+        let blocks = pieces.blocks(self.next, self.fin, most, self.irs);
+        self.tidy();
+        blocks
+    }
+
+    /// Selective acknowledgments that are due, as a number.
+    pub(crate) fn blocks_due(&self) -> usize {
+        self.pieces.as_ref().map_or(0, |pieces| pieces.blocks_due())
+    }
+
+    /// Whether there is anything to acknowledge selectively.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.pieces.is_some()
+    }
+
+    // ---- urgent data (RFC 9293 section 3.8.5) --------------------------------------------------------------------
+
+    /// The urgent pointer of a segment points `pointer` octets behind its first; whether that is news.
+    pub(crate) fn on_urgent(&mut self, segment: &Segment<'_>) -> bool {
+        let end = (segment.seq + u32::from(segment.urgent)).distance(self.next_seq());
+        match self.next.moved(end) {
+            Some(end) if end > self.urgent && end > self.next => {
+                self.urgent = end;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Octets to be read up to the end of the urgent data, if there is any left (MUST-33).
+    pub(crate) fn urgent_ahead(&self) -> Option<u64> {
+        let read = Offset::DATA + self.queue.start();
+        (self.urgent > read).then(|| self.urgent.since(read))
     }
 
     // ---- the application ---------------------------------------------------------------------------------------
@@ -288,25 +339,57 @@ impl Recv {
     /// The right edge we could announce now.
     fn free_edge(&self) -> Offset {
         let free = u64::from(self.capacity).saturating_sub(self.queue.len());
-        self.next + free.min(u64::from(u16::MAX))
+        self.next + free.min(u64::from(u16::MAX) << self.shift)
     }
 
-    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39).
+    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39), and as
+    /// far as the field's unit needs so that the peer never sees it go back (RFC 7323 section 2.4).
     pub(crate) fn announce(&mut self, mss: u16) -> u16 {
         let edge = self.free_edge();
         if edge.since(self.edge) >= u64::from(mss).min(u64::from(self.capacity / 2).max(1)) {
             self.edge = edge;
         }
-        u16::try_from(self.window()).unwrap_or(u16::MAX)
+        let units = self.window().div_ceil(1 << self.shift).min(u64::from(u16::MAX));
+        self.edge = self.edge.max(self.next + (units << self.shift));
+        u16::try_from(units).unwrap_or(u16::MAX)
     }
 
     /// Whether reading has freed so much that the peer should hear of it without being asked.
     pub(crate) fn update_due(&self, mss: u16) -> bool {
-        let worth = (2 * u64::from(mss)).min(u64::from(self.capacity / 2).max(1));
+        // Where the peer can send a full segment it is told of two more; where it cannot, of the first.
+        let segments = if self.window() < u64::from(mss) { 1 } else { 2 };
+        let worth = (segments * u64::from(mss)).min(u64::from(self.capacity / 2).max(1));
         !self.is_finished() && !self.closed && self.free_edge().since(self.edge) >= worth
+    }
+
+    /// Payload of the peer's full segments, estimated.
+    pub(crate) fn mss(&self) -> u16 {
+        self.mss
+    }
+
+    /// The shift of the windows we announce.
+    pub(crate) fn shift(&self) -> u8 {
+        self.shift
+    }
+
+    /// Numbers that came and were not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> u32 {
+        u32::try_from(self.next.since(self.acknowledged)).unwrap_or(u32::MAX)
+    }
+
+    /// Everything that has come in order is acknowledged by what leaves now; up to which number.
+    pub(crate) fn acknowledge(&mut self) -> Seq {
+        self.acknowledged = self.next;
+        self.next_seq()
     }
 }
 
 impl Taken {
-    pub(crate) const NOTHING: Self = Self { data: false, fin: false, out_of_order: false, contradiction: false };
+    pub(crate) const NOTHING: Self =
+        Self { data: false, fin: false, out_of_order: false, gap: false, contradiction: false };
+}
+
+/// The smallest shift with which a buffer of `capacity` octets can be announced; 14 at most (RFC 7323 section 2.3).
+pub(crate) fn shift_for(capacity: u32) -> u8 {
+    (0..14).find(|shift| capacity >> shift <= u32::from(u16::MAX)).unwrap_or(14)
 }

@@ -19,7 +19,7 @@ impl Connection {
             self.end(now, Ending::ResetByPeer { state });
             self.check();
         } else if in_window {
-            self.ack.owe_challenge(now.time);
+            self.ack.owe_challenge(now);
         }
     }
 

@@ -1,4 +1,9 @@
 //! The round-trip time and the retransmission time computed from it (RFC 6298; MUST-18).
+//!
+//! What every detector of loss by time owes (RFC 8961 section 4; X-8961): 1 s before the first measurement, one
+//! for each round trip and none that is ambiguous, a smaller congestion window and a doubled wait each time it fires,
+//! until something new is acknowledged, and a cap of 60 s. Probes of the tail (`recovery.rs`) come before it, once, and
+//! take nothing from that.
 
 use crate::config::Config;
 use crate::time::Duration;
@@ -37,6 +42,21 @@ impl Rtt {
     /// The SYN's timer fired during the handshake: start data with 3 s (section 5.7).
     pub(crate) fn after_lost_syn(&mut self) {
         self.rto = self.rto.max(3_000_000);
+    }
+
+    /// SRTT; zero without a measurement.
+    pub(crate) fn smoothed(&self) -> Duration {
+        Duration::from_micros(u64::from(self.smoothed))
+    }
+
+    /// RTTVAR.
+    pub(crate) fn variation(&self) -> Duration {
+        Duration::from_micros(u64::from(self.variation))
+    }
+
+    /// Doublings since the last measurement.
+    pub(crate) fn backoff(&self) -> u8 {
+        self.backoff
     }
 
     /// The retransmission time without backoff.

@@ -5,11 +5,12 @@ use super::ending::{Ending, Phase};
 use super::timers::Timer;
 use super::{Connection, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
+use crate::time::{Duration, Instant};
 
 impl Connection {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`crate::Instant::NEVER`] where nothing is
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`Instant::NEVER`] where nothing is
     /// waited for.
-    pub fn poll_timeout(&self) -> crate::Instant {
+    pub fn poll_timeout(&self) -> Instant {
         self.timers.next()
     }
 
@@ -17,26 +18,59 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Now<'_>) {
         while let Some(timer) = self.timers.expired(now.time) {
             match timer {
+                Timer::Early => self.early_due(now),
                 Timer::Retransmit => self.retransmission_due(now),
+                Timer::Persist if self.send.window() > 0 => self.sliver_due = true,
                 Timer::Persist => self.probe_due(now),
+                Timer::Ack => self.ack.owe(),
                 // Silently: the peer may hold bytes unread that a reset would destroy (TO-9).
-                Timer::FinWait2 => self.give_up(now, Phase::FinWait2Orphan),
+                Timer::Idle if self.is_abandoned() => self.give_up(now, Phase::FinWait2Orphan),
+                Timer::Idle => self.idle_due(now),
             }
         }
         self.settle(now, self.state());
     }
 
-    /// RFC 6298 section 5.4 to 5.6; RFC 9293 section 3.8.3.
+    /// RFC 6298 section 5.4 to 5.6; RFC 9293 section 3.8.3. Before anything is sent again: whether it is worth it
+    /// (TO-6).
     fn retransmission_due(&mut self, now: Now<'_>) {
-        if self.out_of_patience(now, self.trouble.tries) {
-            return self.give_up_with_reset(now, Phase::Retransmission);
+        if let Some(phase) = self.out_of_patience(now, self.trouble.tries) {
+            return self.give_up_with_reset(now, phase);
         }
-        self.congestion.on_timeout(self.send.outstanding(), self.trouble.tries == 0);
+        let in_flight = self.send.outstanding().min(self.congestion.window());
+        self.congestion.on_timeout(in_flight, self.trouble.tries == 0);
         self.trouble.tries = self.trouble.tries.saturating_add(1);
+        if self.trouble.tries == R1 {
+            self.report_trouble(); // SHLD-9, TO-4
+        }
         self.rtt.back_off();
         self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: false, ..self.trouble };
-        self.send.lose_all();
-        self.timers.arm(Timer::Retransmit, now.time + self.rtt.rto(now.config));
+        self.lose_by_timer(now);
+        self.timers.stop(Timer::Early);
+        self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
+    }
+
+    /// With RACK the timer says nothing about what was sent late (RFC 8985 section 6.3); without it everything is lost.
+    fn lose_by_timer(&mut self, now: Now<'_>) {
+        let (mss, window) = (self.send.mss(), self.reordering_window());
+        let sack = self.sack;
+        let Some(flight) = self.send.flight_mut() else { return };
+        flight.probe = None;
+        flight.reduced = now.time;
+        if sack {
+            flight.lose_late(now.time, mss, window);
+        } else {
+            flight.lose_all();
+        }
+    }
+
+    /// One retransmission time from now, but not beyond the user timeout (TO-6).
+    fn retransmit_at(&self, now: Now<'_>) -> Instant {
+        let at = now.time + self.rtt.rto(now.config);
+        match self.user_timeout(now.config) {
+            Some(limit) if limit < Duration::MAX => at.min((self.trouble.since + limit).max(now.time)),
+            _ => at,
+        }
     }
 
     /// Section 1.9 of the requirements: the window is closed, and there is something to deliver.
@@ -48,21 +82,102 @@ impl Connection {
         if orphan_done {
             return self.give_up_with_reset(now, Phase::ZeroWindow);
         }
-        if self.out_of_patience(now, self.trouble.tries) {
-            return self.give_up_with_reset(now, Phase::Retransmission);
+        if (self.trouble.tries > 0 || self.is_detached())
+            && let Some(phase) = self.out_of_patience(now, self.trouble.tries)
+        {
+            return self.give_up_with_reset(now, phase);
         }
         self.trouble.tries = self.trouble.tries.saturating_add(1);
         self.trouble.probes = self.trouble.probes.saturating_add(1);
         self.rtt.back_off();
         self.probe_due = true;
-        self.timers.arm(Timer::Persist, now.time + self.rtt.rto(now.config));
+        self.arm_persist(now);
     }
 
-    /// R2 (MUST-20), and the shorter one of orphans (OR-2).
-    fn out_of_patience(&self, now: Now<'_>, tries: u8) -> bool {
+    /// The next probe, or before it the end of the user's patience with a peer that does not answer (TO-6).
+    fn arm_persist(&mut self, now: Now<'_>) {
+        let at = self.retransmit_at(now);
+        let at = if at > now.time { at } else { now.time + self.rtt.rto(now.config) };
+        self.timers.arm(Timer::Persist, at);
+    }
+
+    /// The peer has answered a probe: patience begins anew (ZW-8), and the next probe keeps its distance from the last.
+    pub(super) fn probe_answered(&mut self, now: Now<'_>) {
+        self.trouble.since = now.time;
+        if self.settings.is_some() && self.timers.is_armed(Timer::Persist) && self.trouble.probes > 0 {
+            let ago = now.time.as_wrapping_millis().wrapping_sub(self.sent);
+            let left = self.rtt.rto(now.config).saturating_sub(Duration::from_millis(u64::from(ago)));
+            self.timers.arm(Timer::Persist, now.time + left);
+        }
+    }
+
+    /// R2 (MUST-20), the application's own limit (MUST-21), and the shorter one of orphans (OR-2): an orphan whose peer
+    /// the network says cannot be reached waits no longer (X-ICMP).
+    fn out_of_patience(&self, now: Now<'_>, tries: u8) -> Option<Phase> {
         let waited = now.time.since(self.trouble.since);
-        let orphan = self.is_detached() && tries >= now.config.orphan_retries && waited >= ORPHAN_PATIENCE;
-        orphan || tries >= now.config.retries
+        let tired = tries >= now.config.orphan_retries && waited >= ORPHAN_PATIENCE;
+        let hopeless = self.trouble.unreachable && tries > 0;
+        if self.is_detached() && (tired || hopeless) {
+            return Some(Phase::Retransmission);
+        }
+        match self.user_timeout(now.config) {
+            Some(limit) => (waited >= limit).then_some(Phase::UserTimeout),
+            None => (tries >= now.config.retries).then_some(Phase::Retransmission),
+        }
+    }
+
+    /// The application's limit; where it leaves that to the peer, what the peer says, within the limits that RFC 5482
+    /// section 3.1 asks for and above the retransmission time (TO-14).
+    fn user_timeout(&self, config: &crate::Config) -> Option<Duration> {
+        let settings = self.settings.as_ref()?;
+        if settings.user_timeout.is_some() {
+            return settings.user_timeout; // An explicit choice is not overruled (RFC 5482 section 3).
+        }
+        let wanted = peer_timeout(self.peer_timeout).filter(|_| settings.exchange_user_timeout)?;
+        let (low, high) = config.user_timeout_limits;
+        Some(wanted.max(low).min(high.max(low)).max(self.rtt.base() + Duration::from_millis(1)))
+    }
+
+    // ---- keepalive (RFC 9293 section 3.8.4) ----------------------------------------------------------------------
+
+    /// Arms the idle timer for what it is needed for: FIN-WAIT-2 without an owner, or keepalive.
+    pub(super) fn watch_idle(&mut self, now: Now<'_>) {
+        if self.timers.is_armed(Timer::Idle) {
+            return;
+        }
+        if self.is_abandoned() {
+            return self.timers.arm(Timer::Idle, now.time + now.config.fin_wait_2);
+        }
+        let keepalive = self.settings.as_ref().and_then(|settings| settings.keepalive);
+        if let Some(keepalive) = keepalive.filter(|_| self.ended.is_none() && !self.is_detached()) {
+            self.timers.arm(Timer::Idle, now.time + keepalive.idle.max(SECOND));
+        }
+    }
+
+    /// FIN-WAIT-2, and nobody can read any more.
+    fn is_abandoned(&self) -> bool {
+        self.state() == State::FinWait2 && self.recv.is_closed()
+    }
+
+    /// Nothing has come for some time, perhaps (MUST-26): the timer is not moved for every segment.
+    fn idle_due(&mut self, now: Now<'_>) {
+        let keepalive = self.settings.as_ref().and_then(|settings| settings.keepalive);
+        let Some(keepalive) = keepalive.filter(|_| !self.is_detached()) else { return };
+        let idle = now.time.as_wrapping_millis().wrapping_sub(self.heard);
+        let idle = Duration::from_millis(u64::from(idle));
+        let (first, interval) = (keepalive.idle.max(SECOND), keepalive.interval.max(SECOND));
+        if idle < first || self.send.is_pending() {
+            let left = if idle < first { first.saturating_sub(idle) } else { first };
+            return self.timers.arm(Timer::Idle, now.time + left);
+        }
+        // TO-13: not before the user timeout (RFC 5482 section 4.2).
+        let patient = self.user_timeout(now.config).is_some_and(|limit| idle < limit);
+        if self.trouble.keepalives >= keepalive.probes.max(1) && !patient {
+            return self.give_up_with_reset(now, Phase::Keepalive);
+        }
+        self.trouble.keepalives = self.trouble.keepalives.saturating_add(1);
+        self.keepalive_due = true;
+        self.timers.arm(Timer::Idle, now.time + interval);
     }
 
     fn give_up(&mut self, now: Now<'_>, phase: Phase) {
@@ -76,22 +191,40 @@ impl Connection {
     }
 
     /// Arms and stops timers so that they fit the state (section 4.6): retransmission while something is in flight,
-    /// persist while a closed window blocks something, never both.
+    /// persist while a window that is closed, or of no use, blocks something; never both.
     pub(super) fn set_timers(&mut self, now: Now<'_>) {
-        let blocked = self.send.window() == 0 && self.send.is_pending();
+        let closed = self.send.window() == 0 && self.send.is_pending();
+        let blocked = closed || self.send.waits_for_window() && !self.sliver_due;
         let outstanding = self.send.outstanding() > 0;
-        self.keep(now, Timer::Persist, blocked);
-        self.keep(now, Timer::Retransmit, outstanding && !blocked);
-        if self.state() == State::FinWait2 && self.recv.is_closed() && !self.timers.is_armed(Timer::FinWait2) {
-            self.timers.arm(Timer::FinWait2, now.time + now.config.fin_wait_2);
+        if !blocked {
+            self.timers.stop(Timer::Persist);
+        } else if !self.timers.is_armed(Timer::Persist) {
+            let rto = self.rtt.rto(now.config);
+            // MUST-38: a window of no use is waited for between 0.1 and 1 s.
+            let wait = if closed { rto } else { rto.clamp(Duration::from_millis(100), SECOND) };
+            self.timers.arm(Timer::Persist, now.time + wait);
+        }
+        if !outstanding || blocked {
+            self.timers.stop(Timer::Retransmit);
+            self.timers.stop(Timer::Early);
+        } else if !self.timers.is_armed(Timer::Retransmit) {
+            self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
+        }
+        if self.is_abandoned() && !self.abandoned {
+            self.abandoned = true;
+            self.timers.stop(Timer::Idle);
+            self.watch_idle(now);
         }
     }
+}
 
-    fn keep(&mut self, now: Now<'_>, timer: Timer, wanted: bool) {
-        if !wanted {
-            self.timers.stop(timer);
-        } else if !self.timers.is_armed(timer) {
-            self.timers.arm(timer, now.time + self.rtt.rto(now.config));
-        }
-    }
+/// Retransmissions in a row after which the application hears of it, R1 (SHLD-10).
+const R1: u8 = 3;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A user timeout as the peer's option says it (RFC 5482 section 2).
+fn peer_timeout(field: u16) -> Option<Duration> {
+    let value = u64::from(field & 0x7fff);
+    let seconds = if field & 0x8000 == 0 { value } else { value * 60 };
+    (value > 0).then(|| Duration::from_secs(seconds))
 }

@@ -2,18 +2,22 @@
 
 use crate::time::Instant;
 
-/// What a timer is for.
+/// What a timer is for. Those that come first here fire first.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Timer {
+    /// The tail may be lost, or something that others have overtaken (RFC 8985 sections 6.2 and 7.2).
+    Early,
     /// Something sent is not acknowledged (RFC 6298).
     Retransmit,
-    /// The peer's window is closed (RFC 9293 section 3.8.6.1).
+    /// The peer's window is closed (RFC 9293 section 3.8.6.1), or too small to be useful (section 3.8.6.2.1).
     Persist,
-    /// FIN-WAIT-2, and nobody can read any more (TO-9).
-    FinWait2,
+    /// An acknowledgment waits for company (RFC 9293 section 3.8.6.3).
+    Ack,
+    /// Nothing happens: FIN-WAIT-2, and nobody can read any more (TO-9), or keepalive (RFC 9293 section 3.8.4).
+    Idle,
 }
 
-const TIMERS: [Timer; 3] = [Timer::Retransmit, Timer::Persist, Timer::FinWait2];
+const TIMERS: [Timer; 5] = [Timer::Early, Timer::Retransmit, Timer::Persist, Timer::Ack, Timer::Idle];
 
 /// Deadlines by timer; [`Instant::NEVER`] where a timer is not armed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -38,6 +42,11 @@ impl Timers {
         self.0[timer as usize] != Instant::NEVER
     }
 
+    /// When a timer fires.
+    pub(crate) fn deadline(&self, timer: Timer) -> Instant {
+        self.0[timer as usize]
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Instant {
         self.0.iter().copied().fold(Instant::NEVER, Instant::min)
@@ -58,12 +67,12 @@ mod tests {
     #[test]
     fn each_expires_once_and_only_when_due() {
         let mut timers = Timers::NONE;
-        timers.arm(Timer::FinWait2, Instant::from_secs(2));
+        timers.arm(Timer::Idle, Instant::from_secs(2));
         timers.arm(Timer::Retransmit, Instant::from_secs(1));
         assert_eq!(timers.next(), Instant::from_secs(1));
         assert_eq!(timers.expired(Instant::ZERO), None);
         assert_eq!(timers.expired(Instant::from_secs(5)), Some(Timer::Retransmit));
-        assert_eq!(timers.expired(Instant::from_secs(5)), Some(Timer::FinWait2));
+        assert_eq!(timers.expired(Instant::from_secs(5)), Some(Timer::Idle));
         assert_eq!(timers.expired(Instant::from_secs(5)), None);
         assert_eq!(timers.next(), Instant::NEVER);
     }

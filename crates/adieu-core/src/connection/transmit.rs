@@ -2,10 +2,13 @@
 
 use core::ops::Range;
 
+use super::flight::LossProbe;
+use super::send::Shape;
+use super::timers::Timer;
 use super::{Connection, Farewell, Now};
 use crate::seq::{Offset, Seq};
-use crate::wire::Options;
 use crate::wire::tcp::{Control, Header};
+use crate::wire::{Blocks, Options};
 
 /// A segment to send, as a value: the header's fields, and where in the send queue its data lies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +19,10 @@ pub struct Transmit {
     pub(crate) data: Range<u64>,
     /// Payload of each segment on the wire; more data than this is a super-segment. 0 without data.
     pub segment_size: u16,
+    /// Routers may cut it: the path is too narrow for what every host can put together (IPv4).
+    pub fragment: bool,
+    /// Differentiated services code point.
+    pub dscp: u8,
 }
 
 impl Transmit {
@@ -30,63 +37,162 @@ impl Connection {
     /// device loses is a lost segment.
     pub fn poll_transmit(&mut self, now: Now<'_>) -> Option<Transmit> {
         if let Some(seq) = self.next_farewell() {
-            return Some(self.reset(seq));
+            return Some(self.reset(now, seq));
         }
         if self.ended.is_some() {
             return None;
         }
         if self.ack.take_duplicate() {
-            return Some(self.bare_ack());
+            return Some(self.bare_ack(now));
         }
+        self.prepare(now);
         let probe = core::mem::take(&mut self.probe_due);
-        let range = if probe {
-            self.send.probe_range()
-        } else {
-            self.send.next_range(self.congestion.window(), now.config.super_segment)
-        };
+        if core::mem::take(&mut self.tail_due)
+            && let Some(range) = self.send.tail_range(self.segment_room())
+        {
+            return Some(self.transmit_tail(now, &range));
+        }
+        let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
+        self.sliver_due = false;
         if let Some(range) = range {
             return Some(self.transmit(now, &range, probe));
         }
-        self.ack.take().then(|| self.bare_ack())
+        if core::mem::take(&mut self.keepalive_due) {
+            return Some(self.keepalive(now));
+        }
+        self.ack.take().then(|| self.bare_ack(now))
+    }
+
+    /// Before anything new: the path may be wide again, and after a pause the congestion window says nothing any more
+    /// (RFC 5681 section 4.1).
+    fn prepare(&mut self, now: Now<'_>) {
+        if self.path.is_some() {
+            self.try_wider(now);
+        }
+        if self.send.outstanding() == 0 && self.send.unsent() > 0 {
+            let idle = now.time.as_wrapping_millis().wrapping_sub(self.sent);
+            if u128::from(idle) > self.rtt.rto(now.config).as_millis() {
+                self.congestion.on_idle(now.config.initial_window);
+            }
+        }
+    }
+
+    fn shape(&self, now: Now<'_>) -> Shape {
+        Shape {
+            congestion_window: self.congestion.window(),
+            super_segment: now.config.super_segment,
+            mss: self.segment_room(),
+            nodelay: self.is_nodelay(),
+            sliver: self.sliver_due,
+        }
+    }
+
+    /// Payload that fits into one segment beside its options, as they are now (MUST-16).
+    fn segment_room(&self) -> u16 {
+        let mss = self.send.mss();
+        if !self.recv.has_blocks() {
+            return mss;
+        }
+        let blocks = self.recv.blocks_due().min(self.most_blocks());
+        let blocks = u16::try_from(4 + 8 * blocks).unwrap_or(0);
+        mss.saturating_sub(blocks).max(mss.min(8))
+    }
+
+    /// Selective acknowledgments that fit into a header (RFC 2018 section 3).
+    fn most_blocks(&self) -> usize {
+        if self.stamps.is_some() { Blocks::MOST - 1 } else { Blocks::MOST }
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) is worth a call: something waits, if only for a window.
     pub(crate) fn has_more(&self) -> bool {
-        let alive = self.ended.is_none() && (self.ack.is_owed() || self.probe_due || self.send.has_more());
+        let flagged = self.probe_due || self.tail_due || self.keepalive_due;
+        let alive = self.ended.is_none() && (self.ack.is_owed() || flagged || self.send.has_more());
         alive || self.farewell != Farewell::None
     }
 
-    fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
-        if self.send.sent(now.time, range, probe) {
-            self.ledger.note(|ledger| ledger.retransmissions = ledger.retransmissions.saturating_add(1));
+    /// A probe for the loss of the tail: it counts neither as a retransmission that failed nor toward patience
+    /// (B-RACK-FIN), and the next one waits until its fate is known.
+    fn transmit_tail(&mut self, now: Now<'_>, range: &Range<Offset>) -> Transmit {
+        let repeats = range.start < self.send.next();
+        let transmit = self.transmit(now, range, false);
+        let end = self.send.next();
+        if let Some(flight) = self.send.flight_mut() {
+            flight.probe = Some(LossProbe { end, repeats });
         }
+        self.rack.measured = false;
+        self.timers.stop(Timer::Early);
+        transmit
+    }
+
+    fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
+        let mss = self.segment_room();
+        let again = self.send.sent(now.time, range, probe);
         let fin = range.end > self.send.fin();
         if fin {
             self.close.fin_sent();
         }
-        self.set_timers(now);
-        self.check();
         let data = self.send.data_in(range);
+        let len = data.end - data.start;
+        self.count_departure(again, len, u64::from(mss));
+        self.set_timers(now);
+        if len > 0 || !again {
+            self.sent = now.time.as_wrapping_millis();
+        }
+        let first = self.send.outstanding() - range.end.since(range.start) <= u64::from(self.send.mss());
+        if !again && !probe && (first || !self.timers.is_armed(Timer::Early)) {
+            self.watch_tail(now);
+        }
+        self.check();
+        let urgent = if len > 0 { self.send.urgent_from(range.start) } else { None };
         let header = Header {
             control: if fin { Control::Fin } else { Control::None },
             // MUST-61: nothing behind it is waiting.
-            push: data.end > data.start && data.end == self.send.data_end().since(Offset::DATA),
-            ..self.header(range.start.on_wire(self.send.iss()))
+            push: len > 0 && data.end == self.send.data_end().since(Offset::DATA),
+            urgent,
+            ..self.header(now, range.start.on_wire(self.send.iss()))
         };
         self.ack.take();
-        let segment_size = if data.is_empty() { 0 } else { self.send.mss() };
-        Transmit { header, data, segment_size }
+        let segment_size = if len == 0 { 0 } else { mss };
+        self.segment(header, data, segment_size)
     }
 
-    fn bare_ack(&mut self) -> Transmit {
-        let header = self.header(self.acceptable_seq());
-        Transmit { header, data: 0..0, segment_size: 0 }
+    fn count_departure(&mut self, again: bool, len: u64, mss: u64) {
+        let segments = u32::try_from(len.div_ceil(mss)).unwrap_or(u32::MAX);
+        let octets = u32::try_from(len).unwrap_or(u32::MAX);
+        self.ledger.note(|ledger| {
+            let traffic = &mut ledger.traffic;
+            traffic.data_segments_sent = traffic.data_segments_sent.wrapping_add(segments);
+            traffic.segments_sent = traffic.segments_sent.wrapping_add(segments.saturating_sub(1));
+            if again {
+                ledger.retransmissions = ledger.retransmissions.saturating_add(segments.max(1));
+                traffic.octets_resent = traffic.octets_resent.wrapping_add(octets);
+            }
+        });
+    }
+
+    fn segment(&self, header: Header, data: Range<u64>, segment_size: u16) -> Transmit {
+        let fragment = self.path.as_ref().is_some_and(|path| path.fragment);
+        let dscp = self.settings.as_ref().map_or(0, |settings| settings.dscp & 0x3f);
+        Transmit { header, data, segment_size, fragment, dscp }
+    }
+
+    fn bare_ack(&mut self, now: Now<'_>) -> Transmit {
+        let seq = self.acceptable_seq();
+        let header = self.header(now, seq);
+        self.segment(header, 0..0, 0)
+    }
+
+    /// A number before everything that counts: whoever is there answers with what it has (SHLD-12).
+    fn keepalive(&mut self, now: Now<'_>) -> Transmit {
+        let seq = self.send.next().on_wire(self.send.iss()) - 1;
+        let header = self.header(now, seq);
+        self.segment(header, 0..0, 0)
     }
 
     /// The number of the reset that is due. The one beyond the peer's window is nothing to a peer that did not take
     /// what lies there; to one that did, the first is nothing.
     fn next_farewell(&mut self) -> Option<Seq> {
-        let (inside, all) = (self.acceptable_seq(), self.send.next().on_wire(self.send.iss()));
+        let (inside, all) = (self.seq_inside(), self.send.next().on_wire(self.send.iss()));
         let (seq, then) = match self.farewell {
             Farewell::None => return None,
             Farewell::Due if inside != all => (inside, Farewell::Last),
@@ -96,10 +202,21 @@ impl Connection {
         Some(seq)
     }
 
+    /// The last number inside the peer's window; also where a probe that may have been refused just fills it.
+    fn seq_inside(&self) -> Seq {
+        let (una, next) = (self.send.una(), self.send.next());
+        let edge = una + u64::from(self.send.window());
+        if self.trouble.probes > 0 && una < next && next == edge {
+            return Offset(next.0 - 1).on_wire(self.send.iss());
+        }
+        self.acceptable_seq()
+    }
+
     /// With an acknowledgment, which the RFC allows and stateful devices on the way like (AB-2); window 0 (RS-6).
-    fn reset(&mut self, seq: Seq) -> Transmit {
-        let header = Header { control: Control::Rst, window: 0, ..self.header(seq) };
-        Transmit { header, data: 0..0, segment_size: 0 }
+    fn reset(&mut self, now: Now<'_>, seq: Seq) -> Transmit {
+        let mut header = self.header(now, seq);
+        header.options.sack = Blocks::default();
+        self.segment(Header { control: Control::Rst, window: 0, ..header }, 0..0, 0)
     }
 
     /// SND.NXT; where what was sent reaches beyond the peer's window (it has shrunk, or a probe is in it), the last
@@ -111,15 +228,16 @@ impl Connection {
         seq.on_wire(self.send.iss())
     }
 
-    fn header(&mut self, seq: Seq) -> Header {
-        Header {
-            seq,
-            ack: Some(self.recv.next_seq()),
-            control: Control::None,
-            push: false,
-            window: self.recv.announce(self.send.mss()),
-            options: Options::default(),
-        }
+    /// What every segment says: how far we have got, and how far the peer may go.
+    fn header(&mut self, now: Now<'_>, seq: Seq) -> Header {
+        self.timers.stop(Timer::Ack);
+        self.ledger.note(|ledger| ledger.traffic.segments_sent = ledger.traffic.segments_sent.wrapping_add(1));
+        let ack = self.recv.acknowledge();
+        let sack =
+            if self.sack && self.recv.has_blocks() { self.recv.blocks(self.most_blocks()) } else { Blocks::default() };
+        let timestamps = self.stamps.as_mut().map(|stamps| stamps.stamp(now.time, ack));
+        let options = Options { timestamps, sack, ..Options::default() };
+        Header { options, ..Header::bare(seq, Some(ack), self.recv.announce(self.send.mss())) }
     }
 
     /// The data of a [`Transmit`], shared with the queue.

@@ -17,6 +17,14 @@ pub struct Stats {
     pub strays_dropped: u64,
     /// SYNs dropped because a listener's backlog was full.
     pub syns_dropped: u64,
+    /// SYNs answered with a cookie because a listener's backlog was full.
+    pub cookies_sent: u64,
+    /// Connections opened by a cookie that came back.
+    pub cookies_accepted: u64,
+    /// ICMP errors about a segment of ours that was under way.
+    pub icmp_believed: u64,
+    /// ICMP errors about anything else: late, or forged.
+    pub icmp_ignored: u64,
     /// Half-open connections of listeners that came to nothing.
     pub openings_forgotten: u64,
     /// Connections that ended, openings by `connect` included; as many receipts were made.

@@ -7,7 +7,7 @@ use etherparse::IpNumber;
 use super::index::{Stage, Tag};
 use super::{At, Owner, Slot, Stack};
 use crate::connection::{Connection, Now};
-use crate::opening::{Mss, Opening, Pending, Verdict};
+use crate::opening::{Opening, Pending, Verdict};
 use crate::reset;
 use crate::seq::Seq;
 use crate::stack::{Flow, ListenerId};
@@ -48,7 +48,12 @@ impl Stack {
             return;
         }
         if let Some(reply) = icmp::echo_reply(datagram) {
-            self.reply_icmp(datagram, &reply);
+            return self.reply_icmp(datagram, &reply);
+        }
+        if let Some(trouble) = icmp::trouble(datagram) {
+            let believed = self.handle_trouble(&trouble);
+            self.stats.icmp_believed += u64::from(believed);
+            self.stats.icmp_ignored += u64::from(!believed);
         }
     }
 
@@ -92,7 +97,7 @@ impl Stack {
         if self.config.reset_ends_time_wait && record.is_exact_reset(segment) {
             return self.drop_record(number);
         }
-        let mut verdict = record.handle_segment(self.now, segment);
+        let mut verdict = record.handle_segment(self.now, segment, self.config.timestamps);
         let listener = self.listeners.find(flow.local_address, flow.local_port);
         if let time_wait::Verdict::Reopen(floor) = verdict {
             if let Some(listener) = listener {
@@ -127,9 +132,12 @@ impl Stack {
                 return;
             }
             if !has(Flags::ACK) {
-                if self.admit(listener) {
-                    self.open(listener, *flow, segment, None);
+                if self.listeners.admit(listener, &self.config) {
+                    return self.open(listener, *flow, segment, None);
                 }
+                return self.answer_with_cookie(listener, flow, segment);
+            }
+            if !has(Flags::SYN) && self.open_by_cookie(listener, flow, segment, None) {
                 return;
             }
         }
@@ -148,10 +156,11 @@ impl Stack {
 
     /// A SYN that was admitted opens a connection.
     fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>, floor: Option<Seq>) {
-        let fresh = self.secrets.initial_seq(&flow, self.now);
+        let (fresh, offset) = self.secrets.beginning(&flow, self.now);
         let iss = floor.map_or(fresh, |floor| if fresh.distance(floor) < 0 { floor } else { fresh });
-        let mss = Mss::towards(flow.remote_address, &self.config);
-        let opening = Opening::accept(self.step(), iss, mss, syn);
+        let settings = self.listeners.settings(listener);
+        let mut opening = Opening::accept(self.step(), iss, self.terms(&flow, offset, &settings), syn);
+        opening.set(settings);
         if self.add_opening(flow, opening, Owner::Listener(listener)).is_none() {
             self.listeners.opening_gone(listener);
         }
@@ -163,7 +172,12 @@ impl Stack {
         match slot.is.handle_segment(now, segment) {
             Verdict::Established => self.establish(number, segment),
             Verdict::Reset => {
-                let flow = slot.flow;
+                let (flow, owner) = (slot.flow, slot.owner);
+                if let Owner::Listener(listener) = owner
+                    && self.open_by_cookie(listener, &flow, segment, Some(number))
+                {
+                    return;
+                }
                 if let Some(reset) = reset::answer(segment) {
                     self.reply(&flow, &reset);
                 }
@@ -194,7 +208,7 @@ impl Stack {
             return; // The peer will send it again (FI-4).
         }
         let now = Now { time: self.now, config: &self.config };
-        let mut connection = Connection::new(now, slot.is.opened(), segment);
+        let mut connection = Connection::new(now, slot.is.opened(now), segment);
         connection.set_zero_linger(zero_linger);
         if !passive {
             connection.connected();

@@ -118,13 +118,17 @@ impl Stack {
         let slot = self.openings.get_mut(number).filter(|slot| slot.due)?;
         slot.due = false;
         let header = slot.is.poll_transmit(now)?;
-        let flow = slot.flow;
+        let (flow, dscp) = (slot.flow, slot.is.settings().dscp & 0x3f);
         self.after_opening(number);
-        Some(self.bare(&flow, &header))
+        let mut packet = self.bare(&flow, &header);
+        if dscp > 0 {
+            ip::mark(&mut packet.head, dscp, None);
+        }
+        Some(packet)
     }
 
     fn transmit_record(&mut self, number: u32) -> Option<Outgoing> {
-        let header = self.waits.get_mut(number)?.poll_transmit()?;
+        let header = self.waits.get_mut(number)?.poll_transmit(self.now)?;
         let flow = self.waits.flow(number)?;
         Some(self.bare(&flow, &header))
     }
@@ -163,6 +167,9 @@ impl Stack {
         let len = usize_of(transmit.data_len());
         let inline = if len < SMALL { len } else { 0 };
         let mut head = self.head(flow, &transmit.header, len, inline);
+        if transmit.fragment || transmit.dscp > 0 {
+            self.mark(flow, transmit, &mut head);
+        }
         let mut body = SmallVec::new();
         if let Some(slot) = self.connections.get_mut(number).filter(|_| len > 0) {
             if inline > 0 {
@@ -172,6 +179,18 @@ impl Stack {
             }
         }
         self.seal(flow, head, body, transmit.segment_size)
+    }
+
+    /// What few packets carry: a traffic class, or leave to be cut on a narrow path.
+    fn mark(&mut self, flow: &Flow, transmit: &Transmit, head: &mut [u8]) {
+        // RFC 6864 section 4.3: packets that may be cut need numbers that do not repeat soon; a hash hides how many.
+        let identification = transmit.fragment.then(|| {
+            self.identification = self.identification.wrapping_add(1);
+            let (_, offset) = self.secrets.beginning(flow, self.now);
+            let [low, high, ..] = offset.to_le_bytes();
+            self.identification.wrapping_add(u16::from_le_bytes([low, high]))
+        });
+        ip::mark(head, transmit.dscp, identification);
     }
 
     /// IP and TCP header of a packet with `len` bytes of data, with room for `inline` of them.

@@ -4,7 +4,6 @@ use super::index::{Stage, Tag};
 use super::{Stack, schedule};
 use crate::connection::Now;
 use crate::time::Instant;
-use crate::time_wait::TimeWait;
 
 impl Stack {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next; [`Instant::NEVER`] where nothing is waited
@@ -52,7 +51,7 @@ impl Stack {
 
     /// A record goes when its time is over, but not in debt: with a wait of 0 its ACK has not left yet.
     fn expire_record(&mut self, number: u32) {
-        let owed = self.waits.get_mut(number).and_then(TimeWait::poll_transmit);
+        let owed = self.waits.get_mut(number).and_then(|record| record.poll_transmit(self.now));
         if let (Some(flow), Some(header)) = (self.waits.flow(number), owed) {
             self.reply(&flow, &header);
         }

@@ -175,6 +175,7 @@ impl<A: Copy + Into<IpAddr>> Record<A> {
 mod tests {
     use super::*;
     use crate::seq::Seq;
+    use crate::time_wait::Legacy;
     use alloc::vec::Vec;
 
     fn flow(port: u16) -> Flow {
@@ -194,7 +195,8 @@ mod tests {
         let wait = Duration::from_secs(60);
         let numbers: Vec<u32> = (0..4)
             .map(|n| {
-                let left = TimeWait::new((Seq(1), Seq(2), 3), Instant::ZERO, Wait::Normal);
+                let legacy = Legacy { send_next: Seq(1), recv_next: Seq(2), window: 3, stamps: None };
+                let left = TimeWait::new(legacy, Instant::ZERO, Wait::Normal);
                 let number = waits.insert(&flow(n), left, Instant::ZERO + Duration::from_secs(n.into()), wait).unwrap();
                 assert_eq!(waits.flow(number), Some(flow(n)));
                 number

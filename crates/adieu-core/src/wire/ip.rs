@@ -234,6 +234,25 @@ fn emit_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: IpNumber, ttl: u8,
     out[24..].copy_from_slice(&destination.octets());
 }
 
+/// Marks a packet whose header [`emit`] wrote: with a code point of differentiated services (0 to 63), and, IPv4 only,
+/// with an identification instead of "do not fragment".
+pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
+    if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+        packet[0] |= dscp >> 2;
+        packet[1] |= dscp << 6;
+        return;
+    }
+    let Some(header) = packet.first_chunk_mut::<IPV4_HEADER>() else { return };
+    header[1] |= dscp << 2;
+    if let Some(identification) = identification {
+        header[4..6].copy_from_slice(&identification.to_be_bytes());
+        header[6] &= !0x40;
+    }
+    header[10..12].fill(0);
+    let checksum = !header_sum(header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// The sum of the pseudo-header (RFC 9293 section 3.1), to which header and data are added.
 pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: IpNumber, length: usize, add: SumFn) -> Checksum {
     let mut sum = Checksum::new(add);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::ip::{Packet, Payload};
+use super::options::Options;
 use crate::seq::Seq;
 
 /// The control bits of a segment, as received.
@@ -81,13 +82,6 @@ impl fmt::Debug for Flags {
     }
 }
 
-/// The options we understand; all others are skipped (MUST-6).
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Options {
-    /// Maximum segment size; counts only on a SYN (MUST-65).
-    pub mss: Option<u16>,
-}
-
 /// One received segment: the header's fields and the payload. Every combination of flags can stand here.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Segment<'a> {
@@ -103,6 +97,10 @@ pub struct Segment<'a> {
     pub flags: Flags,
     /// The window field, not scaled.
     pub window: u16,
+    /// The window counts octets even where scaling was agreed: it came with a SYN (RFC 7323 section 2.2).
+    pub plain_window: bool,
+    /// The urgent pointer: counts only with [`Flags::URG`].
+    pub urgent: u16,
     /// Options.
     pub options: Options,
     /// The data.
@@ -111,9 +109,6 @@ pub struct Segment<'a> {
 
 /// Length of a TCP header without options.
 pub const HEADER: usize = 20;
-const END_OF_OPTIONS: u8 = 0;
-const NO_OPERATION: u8 = 1;
-const MAXIMUM_SEGMENT_SIZE: u8 = 2;
 
 impl<'a> Segment<'a> {
     /// Reads the segment in `bytes`, the body of `packet`. `None` where the header is cut short or an option's length
@@ -121,7 +116,7 @@ impl<'a> Segment<'a> {
     pub fn parse(bytes: &'a [u8], packet: &Packet<'a>) -> Option<Self> {
         let header = bytes.first_chunk::<HEADER>()?;
         let length = usize::from(header[12] >> 4) * 4;
-        let options = parse_options(bytes.get(HEADER..length)?)?;
+        let options = Options::parse(bytes.get(HEADER..length)?)?;
         let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let long = |at: usize| Seq(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
         Some(Self {
@@ -131,6 +126,8 @@ impl<'a> Segment<'a> {
             ack: long(8),
             flags: Flags::from_bits(header[13]),
             window: word(14),
+            plain_window: header[13] & Flags::SYN.bits() != 0,
+            urgent: word(18),
             options,
             payload: Payload::of(bytes.get(length..)?, packet),
         })
@@ -163,26 +160,6 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Walks the option list once. Bounded by its length; a length that is illegal or runs past the header is an error.
-fn parse_options(mut rest: &[u8]) -> Option<Options> {
-    let mut options = Options::default();
-    while let Some((&kind, after)) = rest.split_first() {
-        match kind {
-            END_OF_OPTIONS => break,
-            NO_OPERATION => rest = after,
-            _ => {
-                let length = usize::from(*after.first()?);
-                let body = rest.get(2..length)?;
-                if let (MAXIMUM_SEGMENT_SIZE, &[high, low]) = (kind, body) {
-                    options.mss = Some(u16::from_be_bytes([high, low]));
-                }
-                rest = &rest[length..];
-            }
-        }
-    }
-    Some(options)
-}
-
 /// A header to send. At most one of SYN, FIN and RST, by construction.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Header {
@@ -196,6 +173,8 @@ pub struct Header {
     pub push: bool,
     /// The window field.
     pub window: u16,
+    /// The urgent pointer, counted from `seq`; the URG flag is set where there is one.
+    pub urgent: Option<u16>,
     /// Options.
     pub options: Options,
 }
@@ -214,6 +193,11 @@ pub enum Control {
 }
 
 impl Header {
+    /// Neither data nor control flag, nor options.
+    pub fn bare(seq: Seq, ack: Option<Seq>, window: u16) -> Self {
+        Self { seq, ack, control: Control::None, push: false, window, urgent: None, options: Options::default() }
+    }
+
     /// The flags that travel.
     pub fn flags(&self) -> Flags {
         let control = match self.control {
@@ -224,12 +208,13 @@ impl Header {
         };
         let ack = if self.ack.is_some() { Flags::ACK } else { Flags::NONE };
         let push = if self.push { Flags::PSH } else { Flags::NONE };
-        control.with(ack).with(push)
+        let urgent = if self.urgent.is_some() { Flags::URG } else { Flags::NONE };
+        control.with(ack).with(push).with(urgent)
     }
 
     /// Bytes this header takes with its options.
     pub fn size(&self) -> usize {
-        HEADER + if self.options.mss.is_some() { 4 } else { 0 }
+        HEADER + self.options.size()
     }
 
     /// Writes the header into the first [`Header::size`] bytes of `out`, its checksum field zero.
@@ -242,11 +227,9 @@ impl Header {
         out[12] = u8::try_from(size / 4).unwrap_or(15) << 4;
         out[13] = self.flags().bits();
         out[14..16].copy_from_slice(&self.window.to_be_bytes());
-        out[16..20].fill(0);
-        if let Some(mss) = self.options.mss {
-            out[20..22].copy_from_slice(&[MAXIMUM_SEGMENT_SIZE, 4]);
-            out[22..24].copy_from_slice(&mss.to_be_bytes());
-        }
+        out[16..18].fill(0);
+        out[18..20].copy_from_slice(&self.urgent.unwrap_or(0).to_be_bytes());
+        self.options.emit(&mut out[HEADER..size]);
     }
 }
 

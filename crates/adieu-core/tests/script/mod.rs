@@ -12,11 +12,11 @@ use std::net::SocketAddr;
 
 use adieu_core::wire::Packet;
 use adieu_core::{
-    Cause, Config, Duration, Ending, Flow, HandleId, Instant, Leftover, ListenerId, Order, Phase, ReadError, Receipt,
-    Secrets, Seq, Stack, State, WriteError,
+    Cause, Config, Duration, Ending, Events, Flow, HandleId, Info, Instant, Leftover, ListenerId, Order, Phase,
+    ReadError, Receipt, Secrets, Seq, Settings, Stack, State, WriteError,
 };
 
-pub(crate) use segment::{Seen, Seg, seg};
+pub(crate) use segment::{Seen, Seg, seg, stamps};
 
 pub(crate) const US: [u8; 4] = [10, 0, 0, 1];
 pub(crate) const PEER: [u8; 4] = [10, 0, 0, 2];
@@ -104,6 +104,35 @@ impl Script {
     pub(crate) fn send(&mut self, segment: Seg) {
         self.inject(&segment);
         self.poll();
+    }
+
+    /// Gives bytes to the stack, as they are, and takes all it wants to send.
+    pub(crate) fn send_raw(&mut self, packet: &[u8]) {
+        self.stack.handle_packet(self.now, Packet::new(packet));
+        self.poll();
+    }
+
+    /// Chooses for the handle.
+    pub(crate) fn set(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.stack.settings(self.id());
+        change(&mut settings);
+        self.stack.set(self.now, self.id(), settings);
+        self.poll();
+    }
+
+    /// The connection from inside.
+    #[track_caller]
+    pub(crate) fn info(&self) -> Info {
+        self.stack.info(self.id()).expect("a connection")
+    }
+
+    /// What the application is told to look at, all at once.
+    pub(crate) fn events(&mut self) -> Events {
+        let mut all = Events::default();
+        while let Some((_, events)) = self.stack.poll_notified() {
+            all.add(events);
+        }
+        all
     }
 
     /// Several packets between two polls.

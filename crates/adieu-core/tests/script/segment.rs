@@ -1,7 +1,7 @@
 //! Segments: built from relative numbers, read back to relative numbers.
 
 use adieu_core::wire::ip::{Datagram, TCP, emit, header_len, pseudo_header};
-use adieu_core::wire::{Flags, Packet, Segment, checksum};
+use adieu_core::wire::{Flags, Options, Packet, Segment, checksum};
 use adieu_core::{Flow, Seq};
 
 /// A segment to inject or to expect.
@@ -13,8 +13,17 @@ pub(crate) struct Seg {
     window: Option<u16>,
     data: Vec<u8>,
     options: Vec<u8>,
+    urgent: u16,
     broken: bool,
     absolute: bool,
+}
+
+/// A timestamps option, padded.
+pub(crate) fn stamps(value: u32, echo: u32) -> Vec<u8> {
+    let mut option = vec![1, 1, 8, 10];
+    option.extend(value.to_be_bytes());
+    option.extend(echo.to_be_bytes());
+    option
 }
 
 pub(crate) fn seg() -> Seg {
@@ -25,6 +34,7 @@ pub(crate) fn seg() -> Seg {
         window: None,
         data: Vec::new(),
         options: Vec::new(),
+        urgent: 0,
         broken: false,
         absolute: false,
     }
@@ -71,6 +81,11 @@ impl Seg {
         Self { options: options.to_vec(), ..self }
     }
 
+    /// With URG and this pointer.
+    pub(crate) fn urgent(self, pointer: u16) -> Self {
+        Self { urgent: pointer, ..self.flag(Flags::URG) }
+    }
+
     pub(crate) fn mss(self, mss: u16) -> Self {
         let [high, low] = mss.to_be_bytes();
         self.options(&[2, 4, high, low])
@@ -102,6 +117,7 @@ impl Seg {
         tcp[12] = u8::try_from(header / 4).unwrap_or(15) << 4;
         tcp[13] = self.flags.bits();
         tcp[14..16].copy_from_slice(&self.window.unwrap_or(u16::MAX).to_be_bytes());
+        tcp[18..20].copy_from_slice(&self.urgent.to_be_bytes());
         tcp[20..].copy_from_slice(&self.options);
         tcp.extend_from_slice(&self.data);
         let (source, destination) = (flow.remote_address, flow.local_address);
@@ -138,6 +154,10 @@ pub(crate) struct Seen {
     pub(crate) window: u16,
     pub(crate) data: Vec<u8>,
     pub(crate) mss: Option<u16>,
+    pub(crate) options: Options,
+    pub(crate) urgent: u16,
+    /// All of it, IP header included.
+    pub(crate) packet: Vec<u8>,
     /// As they were on the wire.
     pub(crate) raw: (Seq, Seq),
 }
@@ -166,6 +186,9 @@ impl Seen {
             window: segment.window,
             data: segment.payload.to_vec(),
             mss: segment.options.mss,
+            options: segment.options,
+            urgent: segment.urgent,
+            packet: packet.to_vec(),
             raw: (segment.seq, segment.ack),
         })
     }

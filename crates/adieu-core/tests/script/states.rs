@@ -1,8 +1,10 @@
 //! Ways into every state. No data in either direction: our FIN lies at 1, and so does the peer's.
 
-use adieu_core::{Config, State};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::{MSS, START, Script, config, seg};
+use adieu_core::{Config, Flow, State};
+
+use super::{MSS, OUR_PORT, PEER_PORT, START, Script, config, seg, stamps};
 
 pub(crate) const SYNCHRONIZED: [State; 6] =
     [State::Established, State::FinWait1, State::FinWait2, State::CloseWait, State::Closing, State::LastAck];
@@ -33,6 +35,34 @@ impl Script {
 
     pub(crate) fn established_with(config: Config) -> Self {
         Self::syn_received(config).into_established()
+    }
+
+    /// Established with window scaling (shift 7), selective acknowledgments and timestamps; the peer's clock shows
+    /// `stamp` in its SYN, and in the ACK after it.
+    pub(crate) fn established_with_extensions(config: Config, stamp: u32) -> Self {
+        let mut s = Self::with(config, 7_000_000, START);
+        s.listen();
+        let mut options = vec![2, 4, 0x05, 0xb4, 3, 3, 7, 1, 4, 2, 1, 1];
+        options.extend(stamps(stamp, 0));
+        s.send(seg().syn().options(&options));
+        s.learn_iss();
+        s.send(seg().seq(1).ack(1).options(&stamps(stamp, 0)));
+        s.expect_nothing();
+        assert!(s.accept());
+        s
+    }
+
+    /// Established by the peer over IPv6.
+    pub(crate) fn established_over_ipv6(config: Config) -> Self {
+        let address = |last| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last));
+        let config = Config { addresses: vec![address(1)], ..config };
+        let mut s = Self::with(config, 7_000_000, START);
+        let (local, remote) = (SocketAddr::new(address(1), OUR_PORT), SocketAddr::new(address(2), PEER_PORT));
+        s.flow = Flow::new(local, remote);
+        s.listener = Some(s.stack.listen(local).expect("a free port"));
+        s.send(seg().syn().mss(1440));
+        s.learn_iss();
+        s.into_established()
     }
 
     /// From SYN-RECEIVED on; the handle is accepted.

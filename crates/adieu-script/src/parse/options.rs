@@ -36,7 +36,7 @@ impl Cursor<'_> {
     fn option(&mut self) -> Result<Spanned<TcpOption>, ScriptError> {
         let word = self.peek_word()?;
         if !word_begins(word) {
-            return Err(self.expected("an option such as mss, wscale, sackOK, sack, TS, nop, eol or FO"));
+            return Err(self.expected("an option such as mss, wscale, sackOK, sack, TS, nop, eol, FO, uto or kind"));
         }
         let start = self.take(word.len()).start;
         let value = match word {
@@ -48,6 +48,8 @@ impl Cursor<'_> {
             "sack" => TcpOption::Sack(self.sack_blocks()?),
             "TS" => self.timestamps()?,
             "FO" => TcpOption::FastOpen { cookie: self.cookie()?, experimental: false },
+            "uto" => self.user_timeout()?,
+            "kind" => self.any_option()?,
             "FOEXP" => TcpOption::FastOpen { cookie: self.cookie()?, experimental: true },
             _ => {
                 self.skip_option()?;
@@ -84,12 +86,34 @@ impl Cursor<'_> {
         Ok(TcpOption::Timestamps { val, ecr })
     }
 
+    /// `300` seconds, `5m` minutes.
+    fn user_timeout(&mut self) -> Result<TcpOption, ScriptError> {
+        const WHAT: &str = "seconds or, with an m, minutes behind `uto`";
+        let word = self.peek_word()?;
+        if let Some(time) = word.strip_suffix('m').and_then(|digits| digits.parse().ok()).filter(|time| *time < 1 << 15)
+        {
+            self.take(word.len());
+            return Ok(TcpOption::UserTimeout { time, minutes: true });
+        }
+        let time = self.number(WHAT, (1 << 15) - 1)?.value;
+        Ok(TcpOption::UserTimeout { time: u16::try_from(time).unwrap_or(0), minutes: false })
+    }
+
+    /// `253`, `253 0a0b`.
+    fn any_option(&mut self) -> Result<TcpOption, ScriptError> {
+        let kind = self.number("the number of an option behind `kind`", u32::from(u8::MAX))?.value;
+        let digits = self.cookie()?;
+        let byte = |n: usize| u8::from_str_radix(digits.get(2 * n..2 * n + 2)?, 16).ok();
+        let body = (0..digits.len() / 2).filter_map(byte).collect();
+        Ok(TcpOption::Raw { kind: u8::try_from(kind).unwrap_or(0), body })
+    }
+
     /// Hexadecimal digits, or nothing.
     fn cookie(&mut self) -> Result<String, ScriptError> {
         let word = self.peek_word()?;
         let digits = self.defined(word).unwrap_or(word);
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) || digits.len() % 2 == 1 {
-            return Err(self.expected("a cookie of whole bytes in hexadecimal"));
+            return Err(self.expected("whole bytes in hexadecimal"));
         }
         if !word.is_empty() {
             self.take(word.len());

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::ScriptError;
-use crate::ast::{Addresses, Body, Ecn, Flags, Icmp, Packet, Range, Segment, Span, Spanned};
+use crate::ast::{Addresses, Body, Ecn, Flags, Header, Icmp, Packet, Range, Segment, Span, Spanned};
 
 use super::cursor::{Cursor, word_begins};
 
@@ -12,35 +12,60 @@ impl Cursor<'_> {
     pub(super) fn packet(&mut self) -> Result<Packet, ScriptError> {
         self.peek()?;
         let start = self.at();
-        let ecn = self.ecn()?;
+        let header = self.header()?;
         let addresses = self.addresses()?;
         let body = self.body()?;
-        Ok(Packet { span: Span { start, end: self.end() }, ecn, addresses, body })
+        Ok(Packet { span: Span { start, end: self.end() }, header, addresses, body })
     }
 
-    /// `[ect0]`
-    fn ecn(&mut self) -> Result<Option<Ecn>, ScriptError> {
+    /// `[ect0]`, `[tos 0x28, ttl 64]`
+    fn header(&mut self) -> Result<Header, ScriptError> {
+        let mut header = Header::default();
         if self.peek()? != Some(b'[') {
-            return Ok(None);
+            return Ok(header);
         }
         // An address of IPv6 may stand in such brackets, too.
         let inside = self.rest().split([']', '\n', ' ']).next().unwrap_or_default();
         if inside.contains(':') {
-            return Ok(None);
+            return Ok(header);
         }
         let open = self.take(1);
-        let ecn = match self.peek_word()? {
+        loop {
+            let word = self.peek_word()?;
+            let span = self.ahead();
+            let again = match word {
+                "tos" => header.tos.replace(self.named_byte("tos")?).is_some(),
+                "ttl" => header.ttl.replace(self.named_byte("ttl")?).is_some(),
+                _ => header.ecn.replace(self.ecn(word)?).is_some(),
+            };
+            if again || (header.ecn.is_some() && header.tos.is_some()) {
+                return Err(ScriptError::new(span, "expected each part of the IP header at most once", "again"));
+            }
+            if self.eat(",")?.is_none() {
+                break;
+            }
+        }
+        self.expect("]", "behind the IP header").map_err(|error| error.with_begin(open))?;
+        Ok(header)
+    }
+
+    fn ecn(&mut self, word: &str) -> Result<Ecn, ScriptError> {
+        let ecn = match word {
             "noecn" => Ecn::No,
             "ect0" => Ecn::Ect0,
             "ect1" => Ecn::Ect1,
             "ect01" => Ecn::Ect01,
             "ce" => Ecn::Ce,
-            _ => return Err(self.expected("one of noecn, ect0, ect1, ect01 and ce")),
+            _ => return Err(self.expected("one of noecn, ect0, ect1, ect01, ce, tos and ttl")),
         };
-        let word = self.peek_word()?;
         self.take(word.len());
-        self.expect("]", "behind the ECN mark").map_err(|error| error.with_begin(open))?;
-        Ok(Some(ecn))
+        Ok(ecn)
+    }
+
+    /// `ttl 64`
+    fn named_byte(&mut self, name: &str) -> Result<u8, ScriptError> {
+        let number = self.named_number(name, u32::from(u8::MAX))?;
+        Ok(u8::try_from(number.value).unwrap_or(u8::MAX))
     }
 
     /// `(SRC > DST)` or `SRC > DST:`
@@ -89,7 +114,7 @@ impl Cursor<'_> {
     fn body(&mut self) -> Result<Body, ScriptError> {
         match self.peek_word()? {
             "udp" => self.udp(),
-            "icmp" => self.icmp(),
+            word @ ("icmp" | "icmpv6") => self.icmp(word),
             word @ ("ipv4" | "ipv6" | "gre" | "mpls") => self.encapsulated(word),
             _ => self.tcp(),
         }
@@ -127,8 +152,8 @@ impl Cursor<'_> {
     }
 
     /// `icmp KIND [CODE] [mtu N] [SEQ:END(LEN)]`, the last two in any order.
-    fn icmp(&mut self) -> Result<Body, ScriptError> {
-        self.take("icmp".len());
+    fn icmp(&mut self, word: &str) -> Result<Body, ScriptError> {
+        self.take(word.len());
         let kind = self.icmp_word()?.ok_or_else(|| self.expected("a kind of ICMP such as unreachable"))?;
         let code = if self.peek_word()? == "mtu" { None } else { self.icmp_word()? };
         let mut icmp = Icmp { kind, code, mtu: None, quoted: None };
@@ -194,7 +219,8 @@ impl Cursor<'_> {
 
     /// Control bits, and the whole word if it has those of accurate ECN, which only that protocol understands.
     fn flags(&mut self) -> Result<(Spanned<Flags>, Option<String>), ScriptError> {
-        const EXPECTED: &str = "the flags of a segment such as S, P. or -, or one of udp, icmp, ipv4, ipv6, gre, mpls";
+        const EXPECTED: &str =
+            "the flags of a segment such as S, P. or -, or one of udp, icmp, icmpv6, ipv4, ipv6, gre, mpls";
         if self.peek()?.is_none() {
             return Err(self.expected(EXPECTED));
         }

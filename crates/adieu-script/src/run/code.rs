@@ -181,7 +181,12 @@ impl Parser<'_> {
                 State::Listen => 10,
                 State::Closing => 11,
             }),
-            _ => Err(Failure::not_built(self.span, &format!("tcpi_{field}"))),
+            _ => {
+                let ended = || Failure::meaning(self.span, "the connection has ended: only its state can be asked");
+                let fields = self.scene.info().ok_or_else(ended)?;
+                let found = fields.iter().find(|(known, _)| *known == field);
+                found.map(|(_, value)| *value).ok_or_else(|| Failure::not_built(self.span, &format!("tcpi_{field}")))
+            }
         }
     }
 

@@ -10,8 +10,9 @@ use adieu_core::{Flow, State};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::sockets::Scene;
+use super::stamps::Stamps;
 use super::wire::Wire;
-use crate::ast::{Addresses, Ecn, Flags, Packet, Segment, TcpOption};
+use crate::ast::{Addresses, Ecn, Flags, Packet, Segment, Spanned, TcpOption};
 
 /// Where the stack listens if a script does not say, and where it connects to.
 pub(crate) const PORT: u16 = 8080;
@@ -37,6 +38,8 @@ pub(crate) struct Numbered {
     peers: Origin,
     /// What the application has written, to be compared with what leaves.
     pub(crate) written: Vec<u8>,
+    /// Values of our clock.
+    pub(crate) stamps: Stamps,
 }
 
 /// The same number twice; in the script as soon as the script has said it, on the wire as soon as it is known.
@@ -57,6 +60,17 @@ impl Origin {
 }
 
 impl Numbered {
+    /// Ours are absolute until a SYN of ours has left: a stranger is answered in numbers of its own (RS-1).
+    pub(crate) fn new(flow: Flow, peers: Option<u32>) -> Self {
+        let (ours, peers) = (Origin { script: None, wire: None }, Origin { script: None, wire: peers });
+        Self { flow, ours, peers, written: Vec::new(), stamps: Stamps::default() }
+    }
+
+    /// A number of ours, from the script to the wire.
+    pub(crate) fn ours_on_wire(&self, number: u32) -> u32 {
+        self.ours.on_wire(number)
+    }
+
     /// A number of ours, as the script counts.
     pub(crate) fn ours(&self, number: u32) -> u32 {
         self.ours.in_script(number)
@@ -100,10 +114,8 @@ impl Flows {
 
     /// A connection begins.
     pub(crate) fn begin(&mut self, flow: Flow) -> &mut Numbered {
-        // Ours are absolute until a SYN of ours has left: a stranger is answered in numbers of its own (RS-1).
-        let (ours, peers) = (Origin { script: None, wire: None }, Origin { script: None, wire: self.isn[1] });
         self.all.retain(|numbered| numbered.flow != flow);
-        self.all.push(Numbered { flow, ours, peers, written: Vec::new() });
+        self.all.push(Numbered::new(flow, self.isn[1]));
         self.all.last_mut().expect("it was just put there")
     }
 
@@ -114,6 +126,11 @@ impl Flows {
     /// The same, to look at.
     pub(crate) fn numbered(&self, flow: &Flow) -> Option<&Numbered> {
         self.all.iter().rev().find(|numbered| numbered.flow == *flow)
+    }
+
+    /// The one that was begun last.
+    pub(crate) fn latest(&self) -> Option<Flow> {
+        self.all.last().map(|numbered| numbered.flow)
     }
 
     pub(crate) fn flows(&self) -> impl Iterator<Item = Flow> {
@@ -137,8 +154,7 @@ pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> 
     if scene.flows.of(&flow).is_none() || begins_anew(flags, &flow, scene) {
         scene.flows.begin(flow);
     }
-    let begun = !matches!(scene.host.state_of(&flow), State::Closed | State::Listen);
-    let known = scene.flows.isn[0].filter(|_| begun);
+    let known = begun_at(&flow, scene);
     let numbered = scene.flows.of(&flow).expect("it has begun");
     if let Some(known) = known {
         numbered.we_began(known);
@@ -154,7 +170,9 @@ pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> 
     }
     let start = range.map_or(0, |range| range.start);
     let options = match segment.options.as_ref().map(|options| &options.value) {
-        Some(crate::ast::Options::List(list)) => list.iter().map(|option| to_wire(&option.value, numbered)).collect(),
+        Some(crate::ast::Options::List(list)) => {
+            list.iter().map(|option| to_wire(option, numbered)).collect::<Result<_, _>>()?
+        }
         Some(crate::ast::Options::Any) => {
             return Err(Failure::meaning(packet.span, "a packet that comes in must say its options"));
         }
@@ -170,14 +188,24 @@ pub(crate) fn outside(packet: &Packet, segment: &Segment, scene: &mut Scene) -> 
         urgent: segment.urgent.as_ref().map_or(0, |urgent| u16::try_from(urgent.value).unwrap_or(u16::MAX)),
         options,
         payload: (0..length).map(|n| pattern(start.wrapping_add(u32::from(flags.syn)).wrapping_add(n))).collect(),
-        ecn: packet.ecn.map_or(0, ecn_bits),
+        tos: packet.header.tos.or(packet.header.ecn.map(ecn_bits)).unwrap_or(0),
+        ttl: packet.header.ttl.unwrap_or(64),
     };
+    if wire.options_length() > 40 {
+        return Err(Failure::meaning(packet.span, "a segment has room for 40 bytes of options"));
+    }
     let bytes = wire.build();
     let (length, room) = (bytes.len(), usize::from(u16::MAX));
     if length > room {
         return Err(Failure::meaning(packet.span, format!("the packet has {length} bytes; IP has room for {room}")));
     }
     Ok(bytes)
+}
+
+/// Where our numbers begin on a connection, if that is known before its SYN has left, and there is one.
+pub(crate) fn begun_at(flow: &Flow, scene: &Scene) -> Option<u32> {
+    let begun = !matches!(scene.host.state_of(flow), State::Closed | State::Listen);
+    scene.flows.isn[0].filter(|_| begun)
 }
 
 fn window(segment: &Segment) -> Result<u16, Box<Failure>> {
@@ -198,7 +226,7 @@ fn begins_anew(flags: &Flags, flow: &Flow, scene: &Scene) -> bool {
 
 /// The connection that a packet without addresses belongs to.
 fn at_hand(flags: &Flags, scene: &mut Scene) -> Flow {
-    let latest = scene.flows.all.last().map(|numbered| numbered.flow);
+    let latest = scene.flows.latest();
     let over = |flow: &Flow| scene.host.state_of(flow) == State::Closed;
     let is_first = flags.syn && !flags.ack;
     match latest {
@@ -255,13 +283,41 @@ fn ecn_bits(ecn: Ecn) -> u8 {
     }
 }
 
-/// SACK blocks carry our numbers.
-fn to_wire(option: &TcpOption, numbered: &Numbered) -> TcpOption {
-    match option {
+/// SACK blocks carry our numbers, and what is echoed is a value of our clock.
+fn to_wire(option: &Spanned<TcpOption>, numbered: &Numbered) -> Result<TcpOption, Box<Failure>> {
+    Ok(match &option.value {
         TcpOption::Sack(pairs) => {
             let number = |n: u32| numbered.ours.on_wire(n);
             TcpOption::Sack(pairs.iter().map(|(from, to)| (number(*from), number(*to))).collect())
         }
+        TcpOption::Timestamps { val, ecr } => TcpOption::Timestamps { val: *val, ecr: numbered.stamps.on_wire(*ecr) },
+        TcpOption::Other(name) => return Err(Failure::not_built(option.span, &format!("the option {name}"))),
         other => other.clone(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::ast::Span;
+
+    /// One whose SYNs have these numbers on the wire, and 0 in the script.
+    pub(crate) fn connection([ours, peers]: [u32; 2]) -> Numbered {
+        let mut numbered = Numbered::new(Flow::v4([10, 0, 0, 1], 80, [10, 0, 0, 2], 5), Some(peers));
+        numbered.we_began(ours);
+        numbered
+    }
+
+    #[test]
+    fn what_comes_in_names_our_numbers_and_our_clock() {
+        let mut numbered = connection([u32::MAX, 7]);
+        numbered.stamps.name(100, 5000);
+        let wired = |option| to_wire(&Spanned { span: Span::default(), value: option }, &numbered);
+        let blocks = TcpOption::Sack(vec![(1, 1001)]);
+        assert_eq!(wired(blocks).unwrap(), TcpOption::Sack(vec![(0, 1000)]));
+        let times = TcpOption::Timestamps { val: 9, ecr: 100 };
+        assert_eq!(wired(times).unwrap(), TcpOption::Timestamps { val: 9, ecr: 5000 });
+        assert_eq!(wired(TcpOption::Mss(9)).unwrap(), TcpOption::Mss(9));
+        assert!(wired(TcpOption::Other("md5".into())).is_err(), "never passed over in silence");
     }
 }

@@ -85,6 +85,9 @@ pub struct Id(pub u32);
 /// What a call brings, or the name of its error.
 pub type Outcome<T> = Result<T, &'static str>;
 
+/// A field of `struct tcp_info` by its name without `tcpi_`, and what it says in Linux's units.
+pub type Field = (&'static str, i64);
+
 /// The application's side: its system calls. A socket that was not given by [`socket`](System::socket) or
 /// [`accept`](System::accept), or was closed, is `EBADF`.
 pub trait System {
@@ -106,8 +109,8 @@ pub trait System {
     /// Takes bytes that came, or looks at them.
     fn receive(&mut self, id: Id, bytes: &mut [u8], peek: bool) -> Outcome<usize>;
 
-    /// Writes as much as there is room for.
-    fn send(&mut self, id: Id, bytes: &[u8]) -> Outcome<usize>;
+    /// Writes as much as there is room for, as urgent data if so.
+    fn send(&mut self, id: Id, bytes: &[u8], urgent: bool) -> Outcome<usize>;
 
     /// Closes. Where it lingers, `EAGAIN` until that is over; the call was first made at `began`.
     fn close(&mut self, id: Id, began: Duration, nonblocking: bool) -> Outcome<()>;
@@ -127,6 +130,9 @@ pub trait System {
     /// Sets an option that is a number; `None` where there is no such option.
     fn set_option(&mut self, id: Id, level: i64, name: i64, value: i64) -> Option<Outcome<()>>;
 
+    /// What an option that is a number is; `None` where the system cannot be asked.
+    fn get_option(&mut self, id: Id, level: i64, name: i64) -> Option<Outcome<i64>>;
+
     /// `SO_ERROR`: the error that nobody was told yet.
     fn take_error(&mut self, id: Id) -> Option<&'static str>;
 
@@ -136,14 +142,21 @@ pub trait System {
     /// `SIOCOUTQ`.
     fn unacknowledged(&mut self, id: Id) -> Outcome<u64>;
 
-    /// All that `poll` could tell of a socket now, as Linux's numbers; `None` where it cannot be asked.
-    fn ready(&mut self, id: Id) -> Option<i64>;
+    /// `SIOCATMARK`: whether the next byte is the last of urgent data; `None` where the system cannot be asked.
+    fn at_mark(&mut self, id: Id) -> Option<Outcome<bool>>;
+
+    /// All that `poll` could tell of a socket now, as Linux's numbers.
+    fn ready(&mut self, id: Id) -> i64;
 
     /// The connection of a socket, if it has one.
     fn flow(&self, id: Id) -> Option<Flow>;
 
     /// The state of the connection of a socket, if it has one.
     fn state(&self, id: Id) -> Option<State>;
+
+    /// What the connection of a socket looks like from inside, without its state; `None` where there is none, or none
+    /// any more.
+    fn info(&self, id: Id) -> Option<Vec<Field>>;
 
     /// Aborts the connection of a socket, if it has one, without closing the socket.
     fn abort(&mut self, id: Id);

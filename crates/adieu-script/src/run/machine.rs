@@ -1,5 +1,7 @@
 //! Our stack under test, in virtual time, and the packets that cross its device.
 
+mod choices;
+mod insight;
 mod parameters;
 mod system;
 
@@ -8,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use adieu_core::wire::{Packet, checksum};
-use adieu_core::{Config, Flow, Instant, Secrets, Seq, Stack, State};
+use adieu_core::{Config, Flow, Instant, Keepalive, Secrets, Seq, Stack, State};
 use adieu_trace::{Side, Trace};
 
 use super::host::{Host, Id, Pace, Sent};
@@ -33,6 +35,8 @@ pub(crate) struct Machine {
     sockets: BTreeMap<Id, Socket>,
     next: u32,
     policy: Policy,
+    /// What a new socket would ask an idle peer, and when.
+    keepalive: Keepalive,
 }
 
 impl Machine {
@@ -54,6 +58,7 @@ impl Machine {
             sockets: BTreeMap::new(),
             next: 0,
             policy: settings.policy,
+            keepalive: Keepalive::default(),
         }
     }
 

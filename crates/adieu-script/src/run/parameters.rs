@@ -31,7 +31,6 @@ const IRRELEVANT: &[&str] = &[
     "so_flags",
     "speed",
     "tcp_ts_ecr_scaled",
-    "tcp_ts_tick_usecs",
     "tun_device",
     "udp_encaps",
     "verbose",
@@ -73,6 +72,7 @@ fn apply_option(
         || u16::try_from(number()?).map_err(|_| Failure::meaning(option.span, format!("--{name} is too large")));
     match name.as_str() {
         "tolerance_usecs" => settings.tolerance = Duration::from_micros(number()?),
+        "tcp_ts_tick_usecs" => settings.tick = Duration::from_micros(number()?),
         "tolerance_percent" => notes.push("--tolerance_percent: virtual time is exact".into()),
         "ip_version" => match value.as_deref() {
             Some("ipv4" | "ipv4-mapped-ipv6") => settings.ipv6 = false,

@@ -25,6 +25,10 @@ pub struct Settings {
     pub tolerance: Duration,
     /// How long an event at any time (`*`) may take.
     pub patience: Duration,
+    /// How long a tick of the clock behind time stamps lasts, where values must follow it; zero where they need not.
+    pub tick: Duration,
+    /// Whether the number behind an expected `wscale` may be any, as for a system whose choice it is.
+    pub any_shift: bool,
     /// The stack's configuration.
     pub config: Config,
     /// Over IPv6, where `family` says nothing. Default IPv4.
@@ -85,6 +89,8 @@ impl Default for Settings {
             policy: Policy::Ours,
             tolerance: Duration::from_millis(4),
             patience: Duration::from_secs(600),
+            tick: Duration::ZERO,
+            any_shift: false,
             config: Config::default(),
             ipv6: false,
         }

@@ -8,12 +8,7 @@ use super::sockets::Scene;
 use crate::ast::Spanned;
 
 /// Runs the commands of one pair of backticks: lines, or separated by semicolons or `&&`.
-pub(crate) fn run(
-    command: &Spanned<String>,
-    scene: &mut Scene,
-    settings: &Settings,
-    notes: &mut Vec<String>,
-) -> Result<(), Box<Failure>> {
+pub(crate) fn run(command: &Spanned<String>, scene: &mut Scene, settings: &Settings) -> Result<(), Box<Failure>> {
     let text = command.value.replace("\\\n", " ").replace("&&", ";");
     for line in text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let words = words(line);
@@ -25,7 +20,9 @@ pub(crate) fn run(
                     })?;
                     match scene.host.sysctl(name, value) {
                         Ok(true) => {}
-                        Ok(false) => notes.push(format!("ignored: sysctl {name}: the stack has no such parameter")),
+                        Ok(false) => {
+                            scene.notes.push(format!("ignored: sysctl {name}: there is no such parameter here"));
+                        }
                         Err(sentence) => return Err(Failure::meaning(command.span, sentence)),
                     }
                 }
@@ -35,7 +32,7 @@ pub(crate) fn run(
                 scene.sockets.all().for_each(|id| scene.host.abort(id));
                 scene.host.settle();
             }
-            _ if settings.ignore_shell => notes.push(format!("ignored: `{line}`")),
+            _ if settings.ignore_shell => scene.notes.push(format!("ignored: `{line}`")),
             other => {
                 return Err(Failure::meaning(command.span, format!("the command `{other}` has no meaning here"))
                     .help("sysctl, sockstat | grep STATE and tcpdrop have; --ignore-shell passes over others"));

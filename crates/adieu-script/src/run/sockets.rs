@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use adieu_core::State;
 
 use super::flows::Flows;
-use super::host::{Id, Target};
+use super::host::{Field, Id, Target};
 
 /// What a script works on.
 pub(crate) struct Scene {
@@ -14,6 +14,8 @@ pub(crate) struct Scene {
     pub(crate) host: Box<dyn Target>,
     pub(crate) flows: Flows,
     pub(crate) sockets: Sockets,
+    /// What was ignored, and why.
+    pub(crate) notes: Vec<String>,
 }
 
 /// All open sockets, by the number the script has for them.
@@ -45,7 +47,16 @@ impl Socket {
 impl Scene {
     /// The state of the connection that the script has opened last.
     pub(crate) fn state(&self) -> Option<State> {
-        self.sockets.table.values().filter_map(|socket| self.host.state(socket.id)).last()
+        self.host.state(self.asked()?)
+    }
+
+    /// The same connection from inside.
+    pub(crate) fn info(&self) -> Option<Vec<Field>> {
+        self.host.info(self.asked()?)
+    }
+
+    fn asked(&self) -> Option<Id> {
+        self.sockets.all().filter(|id| self.host.state(*id).is_some()).last()
     }
 }
 

@@ -19,8 +19,10 @@ pub(crate) struct Wire {
     pub(crate) urgent: u16,
     pub(crate) options: Vec<TcpOption>,
     pub(crate) payload: Vec<u8>,
-    /// The two ECN bits of the IP header.
-    pub(crate) ecn: u8,
+    /// Type of service or traffic class, with the two ECN bits.
+    pub(crate) tos: u8,
+    /// Time to live or hop limit.
+    pub(crate) ttl: u8,
 }
 
 impl Wire {
@@ -34,9 +36,9 @@ impl Wire {
         let half = |at: usize| Some(u16::from_be_bytes(tcp.get(at..at + 2)?.try_into().ok()?));
         let word = |at: usize| Some(u32::from_be_bytes(tcp.get(at..at + 4)?.try_into().ok()?));
         let data = usize::from(tcp.get(12)? >> 4) * 4;
-        let ecn = match datagram.source {
-            IpAddr::V4(_) => bytes.get(1)? & 3,
-            IpAddr::V6(_) => bytes.get(1)? >> 4 & 3,
+        let (tos, ttl) = match datagram.source {
+            IpAddr::V4(_) => (*bytes.get(1)?, *bytes.get(8)?),
+            IpAddr::V6(_) => (bytes.first()? << 4 | bytes.get(1)? >> 4, *bytes.get(7)?),
         };
         Some(Self {
             source: SocketAddr::new(datagram.source, half(0)?),
@@ -48,18 +50,18 @@ impl Wire {
             urgent: half(18)?,
             options: read_options(tcp.get(20..data)?)?,
             payload: tcp.get(data..)?.to_vec(),
-            ecn,
+            tos,
+            ttl,
         })
     }
 
     /// The packet from its IP header on, with whole checksums.
     pub(crate) fn build(&self) -> Vec<u8> {
-        let mut options = Vec::new();
-        self.options.iter().for_each(|option| write_option(option, &mut options));
+        let mut options = self.written_options();
         options.resize(options.len().next_multiple_of(4).min(40), 0);
         let (head, tcp) = (ip::header_len(self.source.ip()), 20 + options.len());
         let mut bytes = vec![0; head];
-        ip::emit(self.source.ip(), self.destination.ip(), TCP, 64, tcp + self.payload.len(), &mut bytes);
+        ip::emit(self.source.ip(), self.destination.ip(), TCP, self.ttl, tcp + self.payload.len(), &mut bytes);
         self.mark(&mut bytes);
         bytes.extend(self.source.port().to_be_bytes());
         bytes.extend(self.destination.port().to_be_bytes());
@@ -79,16 +81,25 @@ impl Wire {
         bytes
     }
 
-    /// Sets the ECN bits of an IP header.
+    fn written_options(&self) -> Vec<u8> {
+        let mut options = Vec::new();
+        self.options.iter().for_each(|option| write_option(option, &mut options));
+        options
+    }
+
+    /// Bytes that the options take; no header has room for more than 40.
+    pub(crate) fn options_length(&self) -> usize {
+        self.written_options().len()
+    }
+
+    /// Sets the type of service of an IP header.
     fn mark(&self, header: &mut [u8]) {
-        if self.ecn == 0 {
-            return;
-        }
         if self.source.is_ipv6() {
-            header[1] |= self.ecn << 4;
+            header[0] |= self.tos >> 4;
+            header[1] |= self.tos << 4;
             return;
         }
-        header[1] |= self.ecn;
+        header[1] |= self.tos;
         header[10..12].fill(0);
         let mut sum = checksum::Checksum::new(checksum::sum);
         sum.bytes(header);
@@ -124,20 +135,30 @@ fn read_options(mut bytes: &[u8]) -> Option<Vec<TcpOption>> {
             (2, 2) => TcpOption::Mss(u32::from(u16::from_be_bytes([body[0], body[1]]))),
             (3, 1) => TcpOption::WindowScale(u32::from(body[0])),
             (4, 0) => TcpOption::SackPermitted,
-            (5, _) => {
+            (5, 8..) if body.len() % 8 == 0 => {
                 let pairs = body.chunks_exact(8).map(|pair| Some((word(pair)?, word(&pair[4..])?)));
                 TcpOption::Sack(pairs.collect::<Option<_>>()?)
             }
             (8, 8) => TcpOption::Timestamps { val: word(body)?, ecr: word(&body[4..])? },
+            (28, 2) => {
+                let word = u16::from_be_bytes([body[0], body[1]]);
+                TcpOption::UserTimeout { time: word & 0x7fff, minutes: word >> 15 == 1 }
+            }
             (34, _) => TcpOption::FastOpen { cookie: hexadecimal(body), experimental: false },
-            _ => TcpOption::Other(format!("kind {kind}")),
+            (254, 2..) if body[..2] == FAST_OPEN => {
+                TcpOption::FastOpen { cookie: hexadecimal(&body[2..]), experimental: true }
+            }
+            _ => TcpOption::Raw { kind: *kind, body: body.to_vec() },
         });
         bytes = bytes.get(length..)?;
     }
     Some(options)
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// What the experimental option of TCP Fast Open begins with (RFC 7413 appendix A.1).
+const FAST_OPEN: [u8; 2] = [0xf9, 0x89];
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -168,7 +189,7 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
             let bytes: Vec<u8> = (0..cookie.len() / 2)
                 .filter_map(|n| u8::from_str_radix(cookie.get(2 * n..2 * n + 2)?, 16).ok())
                 .collect();
-            let magic: &[u8] = if *experimental { &[0xf9, 0x89] } else { &[] };
+            let magic: &[u8] = if *experimental { &FAST_OPEN } else { &[] };
             out.extend([
                 if *experimental { 254 } else { 34 },
                 u8::try_from(2 + magic.len() + bytes.len()).unwrap_or(2),
@@ -176,14 +197,41 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
             out.extend(magic);
             out.extend(bytes);
         }
-        // A kind that nobody knows: whoever reads it must skip it.
-        TcpOption::Other(_) => out.extend([253, 2]),
+        TcpOption::UserTimeout { time, minutes } => {
+            out.extend([28, 4]);
+            out.extend((time & 0x7fff | u16::from(*minutes) << 15).to_be_bytes());
+        }
+        TcpOption::Raw { kind, body } => {
+            out.extend([*kind, u8::try_from(2 + body.len()).unwrap_or(u8::MAX)]);
+            out.extend(body);
+        }
+        // Refused before.
+        TcpOption::Other(_) => {}
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A bare acknowledgment.
+    pub(crate) fn plain() -> Wire {
+        let [source, destination] = ["10.0.0.1:80", "10.0.0.2:5"].map(|text| text.parse().unwrap());
+        let (options, payload) = (Vec::new(), Vec::new());
+        Wire {
+            source,
+            destination,
+            seq: 1,
+            ack: 1,
+            flags: 0x10,
+            window: 300,
+            urgent: 0,
+            options,
+            payload,
+            tos: 0,
+            ttl: 64,
+        }
+    }
 
     #[test]
     fn what_is_built_is_read_back() {
@@ -207,9 +255,30 @@ mod tests {
                     TcpOption::Nop,
                 ],
                 payload: b"hello".to_vec(),
-                ecn: 2,
+                tos: 0x2a,
+                ttl: 3,
             };
             assert_eq!(Wire::parse(&wire.build()), Some(wire));
+        }
+    }
+
+    #[test]
+    fn rare_options_are_read_back() {
+        let all = [
+            TcpOption::UserTimeout { time: 300, minutes: false },
+            TcpOption::UserTimeout { time: 0x7fff, minutes: true },
+            TcpOption::Raw { kind: 253, body: vec![] },
+            // Of a kind that we know, but of another length.
+            TcpOption::Raw { kind: 3, body: vec![1, 2] },
+            TcpOption::Raw { kind: 5, body: vec![1; 9] },
+            TcpOption::FastOpen { cookie: "0a0b".into(), experimental: false },
+            TcpOption::FastOpen { cookie: String::new(), experimental: true },
+            TcpOption::Sack(vec![(1, 2), (u32::MAX, 4), (5, 6), (7, 8)]),
+        ];
+        for option in all {
+            let mut bytes = Vec::new();
+            write_option(&option, &mut bytes);
+            assert_eq!(read_options(&bytes), Some(vec![option]));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a storm is made of: configurations, weather, and what the applications have in mind. All of it from one seed.
 
-use adieu_core::{Config, Duration, State};
+use adieu_core::{Config, Duration, Keepalive, Settings, State};
 use adieu_sim::Wire;
 use adieu_trace::Side;
 use rand_chacha::ChaCha8Rng;
@@ -139,6 +139,7 @@ pub(crate) struct Plan {
     pub(crate) opener: Side,
     pub(crate) port: Port,
     pub(crate) programs: [Program; 2],
+    pub(crate) settings: [Settings; 2],
 }
 
 /// All that a seed decides beforehand.
@@ -157,23 +158,27 @@ pub(crate) struct Storm {
     pub(crate) accept_pace: Duration,
     /// Ports come round again while the network may still hold old segments.
     pub(crate) reuse: bool,
+    pub(crate) ipv6: bool,
 }
 
 impl Storm {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
+    pub(crate) fn draw(seed: u64, dice: &mut Dice) -> Self {
+        // What came later is drawn apart, so that a seed still means what it meant before.
+        let mut more = Dice::new(!seed);
         let reuse = dice.chance(20);
-        let config = [config(dice, reuse), config(dice, reuse)];
+        let config = [config(dice, reuse), config(dice, reuse)].map(|config| extend(&mut more, config));
+        let ipv6 = config.iter().all(|config| config.mtu >= 1280) && more.chance(50);
         let calm = dice.chance(25);
         let wire = wire(dice, calm);
         let changes = if dice.chance(20) { vec![(time(dice, 20), self::wire(dice, calm))] } else { Vec::new() };
         let connections = dice.pick(&[1, 1, 1, 2, 3, 4, 6, 8]);
         let span = dice.pick(&[Duration::from_millis(1), Duration::from_secs(1), Duration::from_secs(30)]);
-        let plans: Vec<Plan> = (0..connections).map(|_| plan(dice, span, reuse, &config)).collect();
+        let plans: Vec<Plan> = (0..connections).map(|_| plan(dice, span, reuse, &config, &mut more)).collect();
         let outages = if calm { Vec::new() } else { outages(dice, plans.len()) };
         let unlisten = [0, 1].map(|_| dice.chance(8).then(|| time(dice, 20)));
         let listens = [0, 1].map(|_| dice.chance(96));
         let accept_pace = if dice.chance(70) { Duration::ZERO } else { Duration::from_secs(dice.range(1, 5)) };
-        Self { config, wire, changes, outages, plans, listens, unlisten, accept_pace, reuse }
+        Self { config, wire, changes, outages, plans, listens, unlisten, accept_pace, reuse, ipv6 }
     }
 
     /// Nothing is ever lost, and nothing takes so long that a timer fires for it.
@@ -240,6 +245,48 @@ fn config(dice: &mut Dice, reuse: bool) -> Config {
     config
 }
 
+/// The extensions of TCP, each on or off, and how its acknowledgments are paced.
+fn extend(dice: &mut Dice, mut config: Config) -> Config {
+    config.window_scaling = dice.chance(70);
+    config.timestamps = dice.chance(70);
+    config.selective_acks = dice.chance(70);
+    config.loss_probes = dice.chance(70);
+    if dice.chance(50) {
+        config.ack_delay = Duration::from_millis(dice.range(0, 400));
+        config.quick_acks = dice.small_u8(0, 16);
+    }
+    if dice.chance(30) {
+        config.super_segment = dice.small_u32(1, 65_535);
+    }
+    if dice.chance(20) {
+        config.initial_window = dice.small_u8(1, 20);
+    }
+    if dice.chance(20) {
+        config.receive_buffer = dice.small_u32(65_536, 1 << 20);
+        config.send_buffer = dice.small_u32(65_536, 1 << 20);
+    }
+    config
+}
+
+/// What an application chooses for one connection.
+fn settings(dice: &mut Dice) -> Settings {
+    let secs = |dice: &mut Dice, most| Duration::from_secs(dice.log(1, most));
+    let keepalive = dice.chance(25).then(|| Keepalive {
+        idle: secs(dice, 100),
+        interval: secs(dice, 20),
+        probes: dice.small_u8(1, 9),
+    });
+    Settings {
+        nodelay: dice.chance(30),
+        keepalive,
+        user_timeout: dice.chance(15).then(|| secs(dice, 100)),
+        exchange_user_timeout: dice.chance(20),
+        max_segment: None,
+        dscp: dice.small_u8(0, 63),
+        report_trouble: dice.chance(80),
+    }
+}
+
 fn wire(dice: &mut Dice, calm: bool) -> Wire {
     let mut wire = Wire { delay: Duration::from_micros(dice.log(1, 80_000)), ..Wire::default() };
     if calm {
@@ -277,7 +324,7 @@ fn outage(dice: &mut Dice, connections: usize) -> Outage {
     Outage { begin, lasts }
 }
 
-fn plan(dice: &mut Dice, span: Duration, reuse: bool, config: &[Config; 2]) -> Plan {
+fn plan(dice: &mut Dice, span: Duration, reuse: bool, config: &[Config; 2], more: &mut Dice) -> Plan {
     let port = match dice.range(0, 99) {
         0..=9 => Port::Crossing(dice.time(Duration::from_millis(100))),
         10..=19 if reuse => Port::Own,
@@ -288,7 +335,7 @@ fn plan(dice: &mut Dice, span: Duration, reuse: bool, config: &[Config; 2]) -> P
     let mut programs = [0, 1].map(|side: usize| program(dice, both_gentle, &config[side], &config[1 - side]));
     // Two that wait for each other's end of stream wait for ever.
     programs[0].shut_down_early |= !programs[1].shut_down_early;
-    Plan { at: dice.time(span), opener: dice.side(), port, programs }
+    Plan { at: dice.time(span), opener: dice.side(), port, programs, settings: [settings(more), settings(more)] }
 }
 
 fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Program {

@@ -89,7 +89,9 @@ impl Run {
         for connection in &self.connections {
             for side in SIDES {
                 let end = &connection.ends[side as usize];
-                let bound = patience_bound(&self.storm.config[side as usize]) + self.slowest();
+                let asked = self.storm.plans[connection.plan].settings[side as usize].user_timeout;
+                let config = &self.storm.config[side as usize];
+                let bound = patience_bound(config).max(asked.unwrap_or_default() + config.max_rto) + self.slowest();
                 let waits = end.shut && !end.finished && end.ending().is_none() && end.handle.is_some();
                 let late = now > end.worked.max(since) + bound;
                 assert!(!(waits && late), "L2: not given up after {bound:?}: {side:?} {connection:#?}");
@@ -141,7 +143,8 @@ impl Run {
             assert!(ended <= closed.max(dead) + bound, "L2: an orphan beyond {bound:?}: {side:?} {connection:#?}");
         }
         if matches!(receipt.ending, Ending::TimedOut { phase: Phase::Retransmission, .. }) {
-            let bound = patience_bound(config);
+            let asked = self.storm.plans[connection.plan].settings[side as usize].user_timeout;
+            let bound = patience_bound(config).max(asked.unwrap_or_default() + config.max_rto * 2);
             assert!(ended <= end.worked.max(dead) + bound, "L2: R2 beyond {bound:?}: {side:?} {connection:#?}");
         }
     }
@@ -156,7 +159,9 @@ impl Run {
         if connection.is_gentle() && self.storm.is_fair() && untouched {
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             let gave_up = |ending: &Option<Ending>| match ending {
-                Some(Ending::TimedOut { phase, .. }) => matches!(phase, Phase::Connect | Phase::Retransmission),
+                Some(Ending::TimedOut { phase, .. }) => {
+                    matches!(phase, Phase::Connect | Phase::Retransmission | Phase::UserTimeout | Phase::Keepalive)
+                }
                 Some(Ending::ResetByPeer { state }) => matches!(state, State::LastAck | State::Closing),
                 ending => ending.is_none(),
             };

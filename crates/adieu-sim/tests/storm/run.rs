@@ -69,11 +69,11 @@ impl Watch {
 /// Runs the storm of one seed, and says what it led to.
 pub(crate) fn storm(seed: u64) -> Tally {
     let mut dice = Dice::new(seed);
-    let storm = Storm::draw(&mut dice);
+    let storm = Storm::draw(seed, &mut dice);
     if std::env::var_os("ADIEU_STORM_SHOW").is_some() {
         eprintln!("{storm:#?}");
     }
-    let setup = Setup { config: storm.config.clone(), wire: storm.wire, ..Setup::new(seed) };
+    let setup = Setup { config: storm.config.clone(), wire: storm.wire, ipv6: storm.ipv6, ..Setup::new(seed) };
     let mut world = World::new(setup);
     let mut run = Run::new(storm, dice, &mut world);
     run.programs(&mut world);
@@ -286,6 +286,7 @@ impl Run {
         end.opened = true;
         end.began.push(now);
         end.start(now, handle);
+        world.host(side).stack.set(now, handle, self.storm.plans[plan].settings[side as usize]);
     }
 
     /// The other host's attempt on the same flow, which may become one connection with ours (SC-5).
@@ -312,6 +313,8 @@ impl Run {
             let at = if known { self.after_failed_opening(side, |c| c.flow == flow) } else { Some(at) };
             let at = at.unwrap_or_else(|| panic!("INV-22: accepted twice: {side:?} {:#?}", self.connections));
             self.connections[at].end(side).start(now, handle);
+            let settings = self.storm.plans[self.connections[at].plan].settings[n];
+            world.host(side).stack.set(now, handle, settings);
         }
         let pace = self.storm.accept_pace;
         self.accepts[n] = now + pace / 2 + self.dice.time(pace / 2);
@@ -387,11 +390,12 @@ pub(crate) fn is_alive(state: State) -> bool {
 /// How long an orphan may last when nothing gets through (OR-2, ZW-5, TO-9), TIME-WAIT apart.
 pub(crate) fn orphan_bound(config: &Config) -> Duration {
     let tries = config.orphan_retries.max(config.syn_retries); // In SYN-RECEIVED its close still waits (CL-4).
-    let retransmissions = config.max_rto * (u32::from(tries) + 1);
+    let retransmissions = config.max_rto * (u32::from(tries) + 2);
     retransmissions.max(Duration::from_secs(100) + config.max_rto) + config.fin_wait_2
 }
 
-/// How long unacknowledged data may last when nothing gets through (R2).
+/// How long unacknowledged data may last when nothing gets through (R2): a probe of the tail may come before the first
+/// retransmission.
 pub(crate) fn patience_bound(config: &Config) -> Duration {
-    config.max_rto * (u32::from(config.retries) + 1)
+    config.max_rto * (u32::from(config.retries) + 2)
 }

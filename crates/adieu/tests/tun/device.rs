@@ -38,7 +38,7 @@ const STACK: Ipv4Addr = Ipv4Addr::new(10, 11, 12, 2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `body` on a thread whose network namespace is its own, as that of the threads and commands it starts.
-fn alone(body: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn alone(body: impl Future<Output = ()> + Send + 'static) {
     let (done, outcome) = mpsc::channel();
     // A thread that blocks where it should not is left behind: this process ends soon.
     std::thread::spawn(move || {
@@ -60,7 +60,7 @@ fn named(name: &str) -> TunConfig {
 }
 
 /// Runs the command `ip`.
-fn ip(arguments: &[&str]) {
+pub(crate) fn ip(arguments: &[&str]) {
     let status = Command::new("ip").args(arguments).status().unwrap();
     assert!(status.success(), "ip {arguments:?}");
 }

@@ -3,6 +3,20 @@
 #[cfg(target_os = "linux")]
 mod device;
 mod echo;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
+mod loss;
+#[cfg(target_os = "linux")]
+mod options;
+
+// What the command asks the kernel with.
+#[cfg(target_os = "linux")]
+#[path = "../../../adieu-cli/src/diag.rs"]
+#[allow(dead_code, unused_imports, reason = "the command uses all of it, and tests it")]
+mod diag;
 
 // What the command's tests have as well.
 #[path = "../trials/family.rs"]
@@ -20,6 +34,12 @@ fn main() -> ExitCode {
         echo::trials(),
         #[cfg(target_os = "linux")]
         device::trials(),
+        #[cfg(target_os = "linux")]
+        options::trials(),
+        #[cfg(target_os = "linux")]
+        loss::trials(),
+        #[cfg(target_os = "linux")]
+        idle::trials(),
         harness::trials(),
     ])
 }

@@ -3,18 +3,20 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use adieu::{Flow, State};
-use adieu_script::run::{Host, Id, Outcome, System, error_name};
+use adieu_script::run::{Field, Host, Id, Outcome, System, error_name};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, acceptfrom_with, bind, connect,
     getsockname, listen, recv, send, shutdown, socket_with, sockopt,
 };
 
-use super::Kernel;
+use super::{Kernel, choices, insight};
 
 /// One socket of the script.
 pub(super) struct Socket {
@@ -31,8 +33,6 @@ enum Is {
     Closing(JoinHandle<()>),
 }
 
-const SOL_SOCKET: i64 = 1;
-const SOL_TCP: i64 = 6;
 /// Long enough for another thread to close what need not wait.
 const SHORT: Duration = Duration::from_millis(1);
 
@@ -44,7 +44,7 @@ impl Kernel {
         id
     }
 
-    fn fd(&self, id: Id) -> Outcome<&OwnedFd> {
+    pub(super) fn fd(&self, id: Id) -> Outcome<&OwnedFd> {
         match self.sockets.get(&id).map(|socket| &socket.is) {
             Some(Is::Open(fd)) => Ok(fd),
             Some(Is::Closing(_)) | None => Err("EBADF"),
@@ -65,7 +65,7 @@ impl Kernel {
 }
 
 /// The name that scripts have for an error.
-fn named(error: Errno) -> &'static str {
+pub(super) fn named(error: Errno) -> &'static str {
     error_name(error.raw_os_error()).unwrap_or("an error that no script knows")
 }
 
@@ -80,6 +80,8 @@ impl System for Kernel {
         let fd = socket_with(family, SocketType::STREAM, flags, None).map_err(named)?;
         // As on our stack, a listener never stands in its own way.
         sockopt::set_socket_reuseaddr(&fd, true).map_err(named)?;
+        // As on our stack, urgent data is in line with all other.
+        sockopt::set_socket_oobinline(&fd, true).map_err(named)?;
         Ok(self.keep(fd, None))
     }
 
@@ -121,8 +123,9 @@ impl System for Kernel {
         Ok(length)
     }
 
-    fn send(&mut self, id: Id, bytes: &[u8]) -> Outcome<usize> {
-        send(self.fd(id)?, bytes, SendFlags::NOSIGNAL).map_err(named)
+    fn send(&mut self, id: Id, bytes: &[u8], urgent: bool) -> Outcome<usize> {
+        let flags = SendFlags::NOSIGNAL | if urgent { SendFlags::OOB } else { SendFlags::empty() };
+        send(self.fd(id)?, bytes, flags).map_err(named)
     }
 
     fn close(&mut self, id: Id, _: Duration, _: bool) -> Outcome<()> {
@@ -157,24 +160,17 @@ impl System for Kernel {
     }
 
     fn set_option(&mut self, id: Id, level: i64, name: i64, value: i64) -> Option<Outcome<()>> {
-        let fd = match self.fd(id) {
-            Ok(fd) => fd,
-            Err(errno) => return Some(Err(errno)),
-        };
-        let size = usize::try_from(value).unwrap_or(0);
-        let set = match (level, name) {
-            (SOL_SOCKET, 2) => sockopt::set_socket_reuseaddr(fd, value != 0),
-            (SOL_SOCKET, 7) => sockopt::set_socket_send_buffer_size(fd, size),
-            (SOL_SOCKET, 8) => sockopt::set_socket_recv_buffer_size(fd, size),
-            (SOL_SOCKET, 15) => sockopt::set_socket_reuseport(fd, value != 0),
-            (SOL_TCP, 1) => sockopt::set_tcp_nodelay(fd, value != 0),
-            (SOL_TCP, 12) => sockopt::set_tcp_quickack(fd, value != 0),
-            // TCP_SYNCNT and TCP_LINGER2 cannot be set without `unsafe`; nobody else is in the namespace.
-            (SOL_TCP, 7) => return Some(parameter("net.ipv4.tcp_syn_retries", &value.to_string())),
-            (SOL_TCP, 8) => return Some(parameter("net.ipv4.tcp_fin_timeout", &value.to_string())),
-            _ => return None,
-        };
-        Some(set.map_err(named))
+        match self.fd(id) {
+            Ok(fd) => choices::set(fd, level, name, value),
+            Err(errno) => Some(Err(errno)),
+        }
+    }
+
+    fn get_option(&mut self, id: Id, level: i64, name: i64) -> Option<Outcome<i64>> {
+        match self.fd(id) {
+            Ok(fd) => choices::get(fd, level, name),
+            Err(errno) => Some(Err(errno)),
+        }
     }
 
     fn take_error(&mut self, id: Id) -> Option<&'static str> {
@@ -189,9 +185,29 @@ impl System for Kernel {
         Ok(self.held(id)?.map_or(0, |held| held.unacknowledged.into()))
     }
 
-    /// Not built.
-    fn ready(&mut self, _: Id) -> Option<i64> {
+    /// There is no safe way to ask.
+    fn at_mark(&mut self, _: Id) -> Option<Outcome<bool>> {
         None
+    }
+
+    fn ready(&mut self, id: Id) -> i64 {
+        let Ok(fd) = self.fd(id) else { return PollFlags::NVAL.bits().into() };
+        let mut asked = [PollFd::new(fd, PollFlags::all())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut asked, Some(&at_once)) {
+            Ok(_) => asked[0].revents().bits().into(),
+            Err(_) => PollFlags::NVAL.bits().into(),
+        }
+    }
+
+    fn info(&self, id: Id) -> Option<Vec<Field>> {
+        let flow = self.flow(id)?;
+        let info = self.diag.info(flow.local(), flow.remote());
+        info.unwrap_or_else(|error| {
+            self.broken(error);
+            None
+        })
+        .map(|info| insight::fields(&info))
     }
 
     fn flow(&self, id: Id) -> Option<Flow> {
@@ -210,7 +226,8 @@ impl System for Kernel {
     }
 
     fn sysctl(&mut self, name: &str, value: &str) -> Result<bool, String> {
-        if !name.starts_with("net.ipv4.") || name.contains('/') {
+        let known = name.starts_with("net.ipv4.") && !name.contains('/') && Path::new(&place(name)).exists();
+        if !known {
             return Ok(false);
         }
         parameter(name, value).map(|()| true).map_err(|_| format!("the kernel does not take {name}={value}"))
@@ -218,6 +235,10 @@ impl System for Kernel {
 }
 
 /// Sets a parameter of the kernel in this namespace.
-fn parameter(name: &str, value: &str) -> Outcome<()> {
-    fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value).map_err(|_| "EINVAL")
+pub(super) fn parameter(name: &str, value: &str) -> Outcome<()> {
+    fs::write(place(name), value).map_err(|_| "EINVAL")
+}
+
+fn place(name: &str) -> String {
+    format!("/proc/sys/{}", name.replace('.', "/"))
 }

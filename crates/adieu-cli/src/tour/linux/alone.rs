@@ -76,7 +76,10 @@ pub(super) async fn last_ack_never_comes(stage: &mut Stage) {
     stage.check("the client has the FIN and waits; the server, in LAST-ACK, cannot know", waits);
     let over = stage.reaches(SERVER, State::Closed).await;
     let fins = stage.count(SERVER, Flags::FIN);
-    stage.check("the server repeats its FIN a few times, then gives up", over && fins > AGAIN && fins < AGAIN + 3);
+    // The first and its probe; Linux measures its patience in time, which may hold one more.
+    let few = (AGAIN + 2..=AGAIN + 3).contains(&fins);
+    let claim = "the server probes for its FIN (RFC 8985 section 7), repeats it a few times, then gives up";
+    stage.check(claim, over && few);
     let (named, claim) = match stage.adieu {
         Side::Right => ("timed-out-retransmission", "our receipt does not say graceful: nothing proves the FIN came"),
         Side::Left => ("graceful-local-first", "our receipt says graceful: the client has both directions complete"),

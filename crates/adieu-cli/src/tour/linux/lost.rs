@@ -18,7 +18,8 @@ pub(super) async fn lost_fin(stage: &mut Stage) {
         fins.map(|(_, segment)| (segment.seq, segment.arrives.is_some())).collect()
     };
     let again = fins.first() == Some(&(6, false)) && fins.len() > 1 && fins[1..].iter().all(|fin| *fin == (6, true));
-    stage.check("the client sends its FIN again, with the same number", again);
+    let claim = "the client sends its FIN again, with the same number, first as a probe for a lost tail (RFC 8985)";
+    stage.check(claim, again);
     let on = stage.went(CLIENT, &[State::FinWait1, State::FinWait2, State::TimeWait]);
     stage.check("it stays in FIN-WAIT-1 until the server has it, then goes on as if nothing had happened", on);
     stage.check_goodbye(CLIENT).await;

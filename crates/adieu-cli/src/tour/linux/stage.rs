@@ -27,7 +27,7 @@ pub(super) const SERVER: Side = Right;
 /// Where the server listens.
 pub(super) const PORT: u16 = 80;
 /// Longer than anything takes that is not meant to take longer.
-pub(super) const SOON: Duration = Duration::from_secs(8);
+pub(super) const SOON: Duration = Duration::from_secs(15);
 /// How often it is looked whether something has happened.
 const OFTEN: Duration = Duration::from_millis(1);
 /// Until it is released: no time decides what a scenario shows.

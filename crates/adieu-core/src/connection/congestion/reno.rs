@@ -15,9 +15,8 @@ pub(crate) struct Reno {
 
 impl Reno {
     pub(super) fn new(mss: u16, syn_lost: bool, first: u8) -> Self {
-        let (mss32, first) = (u32::from(mss), u32::from(first.max(1)));
-        // RFC 6928 section 2; one segment after a lost SYN (RFC 5681 section 3.1).
-        let window = if syn_lost { mss32 } else { (first * mss32).min((2 * mss32).max(first * 1460)) };
+        // One segment after more than one lost SYN (RFC 6928 section 2).
+        let window = if syn_lost { u32::from(mss) } else { initial(mss, first) };
         Self { window, threshold: u32::MAX, acked: 0, mss }
     }
 
@@ -26,10 +25,14 @@ impl Reno {
     }
 
     pub(super) fn on_ack(&mut self, acked: u64) {
+        let mut acked = acked;
         if self.window < self.threshold {
-            let grow = acked.min(SLOW_START_LIMIT * u64::from(self.mss));
+            let grow = acked.min(SLOW_START_LIMIT * u64::from(self.mss)).min(u64::from(self.threshold - self.window));
             self.window = self.window.saturating_add(clamp(grow));
-            return;
+            if self.window < self.threshold {
+                return;
+            }
+            acked -= grow; // What is left of it counts for congestion avoidance.
         }
         self.acked = self.acked.saturating_add(clamp(acked));
         if self.acked >= self.window {
@@ -58,10 +61,31 @@ impl Reno {
         self.acked = 0;
     }
 
+    pub(super) fn on_idle(&mut self, first: u8) {
+        self.window = self.window.min(initial(self.mss, first));
+    }
+
+    pub(super) fn on_narrow_path(&mut self, mss: u16) {
+        if mss < self.mss {
+            self.window = (self.window / u32::from(self.mss) * u32::from(mss)).max(u32::from(mss));
+        }
+        self.mss = mss;
+    }
+
+    pub(super) fn threshold(&self) -> Option<u32> {
+        (self.threshold < u32::MAX).then_some(self.threshold)
+    }
+
     /// RFC 5681 equation (4).
     fn halve(&mut self, in_flight: u64) {
         self.threshold = (clamp(in_flight) / 2).max(2 * u32::from(self.mss));
     }
+}
+
+/// The window before the first acknowledgment (RFC 6928 section 2).
+fn initial(mss: u16, first: u8) -> u32 {
+    let (mss, first) = (u32::from(mss), u32::from(first.max(1)));
+    (first * mss).min((2 * mss).max(first * 1460))
 }
 
 fn clamp(n: u64) -> u32 {

@@ -12,7 +12,8 @@ fn header(mss: Option<u16>) -> Header {
         control: Control::Fin,
         push: true,
         window: 512,
-        options: Options { mss },
+        urgent: None,
+        options: Options { mss, ..Options::default() },
     }
 }
 
@@ -32,7 +33,7 @@ fn m4_what_is_emitted_is_what_is_parsed() {
 
 #[test]
 fn m64_options_need_no_alignment_and_m6_unknown_ones_are_skipped() {
-    let options = |bytes: &[u8]| parse_options(bytes).map(|o| o.mss);
+    let options = |bytes: &[u8]| Options::parse(bytes).map(|o| o.mss);
     assert_eq!(options(&[1, 2, 4, 5, 180]), Some(Some(1460)));
     for kind in 9..=253 {
         assert_eq!(options(&[kind, 3, 9, 2, 4, 2, 24]), Some(Some(536)));
@@ -43,10 +44,10 @@ fn m64_options_need_no_alignment_and_m6_unknown_ones_are_skipped() {
 #[test]
 fn m7_an_illegal_option_length_drops_the_segment() {
     for bytes in [&[2, 0, 5, 180][..], &[2, 1, 5, 180], &[2, 5, 5, 180], &[2], &[200, 0]] {
-        assert_eq!(parse_options(bytes), None, "{bytes:?}");
+        assert_eq!(Options::parse(bytes), None, "{bytes:?}");
     }
     // A length that is legal but not this option's is another option's business: ignored.
-    assert_eq!(parse_options(&[2, 3, 5, 1]), Some(Options::default()));
+    assert_eq!(Options::parse(&[2, 3, 5, 1]), Some(Options::default()));
 }
 
 #[test]

@@ -9,24 +9,37 @@ use crate::run::host::Id;
 use crate::run::parameters::LARGEST_BUFFER;
 use crate::run::values::{boxed, errno_number, field, number_or};
 
+pub(crate) const SOL_IP: i64 = 0;
 pub(crate) const SOL_SOCKET: i64 = 1;
 pub(crate) const SOL_TCP: i64 = 6;
+pub(crate) const SOL_IPV6: i64 = 41;
+pub(crate) const IP_TOS: i64 = 1;
+pub(crate) const IPV6_TCLASS: i64 = 67;
 const SO_ERROR: i64 = 4;
 pub(crate) const SO_SNDBUF: i64 = 7;
 pub(crate) const SO_RCVBUF: i64 = 8;
+pub(crate) const SO_KEEPALIVE: i64 = 9;
+pub(crate) const SO_OOBINLINE: i64 = 10;
 const SO_LINGER: i64 = 13;
-pub(crate) const TCP_LINGER2: i64 = 8;
+pub(crate) const TCP_NODELAY: i64 = 1;
+pub(crate) const TCP_MAXSEG: i64 = 2;
+pub(crate) const TCP_KEEPIDLE: i64 = 4;
+pub(crate) const TCP_KEEPINTVL: i64 = 5;
+pub(crate) const TCP_KEEPCNT: i64 = 6;
 pub(crate) const TCP_SYNCNT: i64 = 7;
+pub(crate) const TCP_LINGER2: i64 = 8;
+const TCP_QUICKACK: i64 = 12;
+pub(crate) const TCP_USER_TIMEOUT: i64 = 18;
+const SIOCATMARK: i64 = 0x8905;
 const SIOCINQ: i64 = 0x541b;
 const SIOCOUTQ: i64 = 0x5411;
 
 /// Options that are kept and told, and change nothing that a script could see: what they ask for is always so, or never
 /// matters in one process.
 pub(crate) const WITHOUT_EFFECT: &[(i64, i64)] = &[
-    (SOL_SOCKET, 2),  // SO_REUSEADDR: a listener never stands in its own way
-    (SOL_SOCKET, 15), // SO_REUSEPORT
-    (SOL_TCP, 1),     // TCP_NODELAY: nothing is held back yet
-    (SOL_TCP, 12),    // TCP_QUICKACK: nothing is acknowledged late yet
+    (SOL_SOCKET, 2),         // SO_REUSEADDR: a listener never stands in its own way
+    (SOL_SOCKET, 15),        // SO_REUSEPORT
+    (SOL_TCP, TCP_QUICKACK), // that is for the whole stack (`Config::quick_acks`), and never undone by an option
 ];
 
 impl Context<'_> {
@@ -48,6 +61,9 @@ impl Context<'_> {
             Some(Ok(())) => {}
             Some(Err(errno)) => return Ok(Answer::error(errno)),
             None => return Err(Failure::not_built(self.call.span, &self.option_name())),
+        }
+        if (level, name) == (SOL_TCP, TCP_QUICKACK) && self.scene.host.is_exact() {
+            self.scene.notes.push("TCP_QUICKACK: acknowledgments wait by the stack's rules alone".into());
         }
         if let Some(socket) = self.scene.sockets.get(number) {
             socket.options.insert((level, name), wanted);
@@ -81,8 +97,10 @@ impl Context<'_> {
         let kept = self.scene.sockets.get(number).and_then(|socket| socket.options.get(&(level, name)).copied());
         let value = match (level, name) {
             (SOL_SOCKET, SO_ERROR) => self.scene.host.take_error(id).map_or(0, errno_number),
-            _ => match kept {
-                Some(value) => value,
+            _ => match self.scene.host.get_option(id, level, name) {
+                Some(Ok(value)) => value,
+                Some(Err(errno)) => return Ok(Answer::error(errno)),
+                None if kept.is_some() => kept.unwrap_or(0),
                 None if WITHOUT_EFFECT.contains(&(level, name)) => 0,
                 None => return Err(Failure::not_built(self.call.span, &self.option_name())),
             },
@@ -109,6 +127,10 @@ impl Context<'_> {
         let expected = self.argument(2)?.clone();
         let Some(id) = self.id(number) else { return Ok(Answer::error("EBADF")) };
         let value = match request {
+            SIOCATMARK => match self.scene.host.at_mark(id) {
+                Some(at_mark) => at_mark.map(u64::from),
+                None => return Err(Failure::not_built(self.call.span, "SIOCATMARK on this system")),
+            },
             SIOCINQ => self.scene.host.unread(id),
             SIOCOUTQ => self.scene.host.unacknowledged(id),
             _ => return Err(Failure::not_built(self.call.span, "this request of ioctl")),

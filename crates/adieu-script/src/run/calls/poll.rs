@@ -8,6 +8,7 @@ use crate::run::failure::{Failure, Kind};
 use crate::run::values::{field, number_or};
 
 pub(crate) const IN: i64 = 1;
+pub(crate) const PRI: i64 = 2;
 pub(crate) const OUT: i64 = 4;
 pub(crate) const ERR: i64 = 8;
 pub(crate) const HUP: i64 = 0x10;
@@ -28,7 +29,7 @@ impl Context<'_> {
         for entry in entries {
             let number = number_or(field(&entry.value, "fd", 0), -1)?;
             let events = number_or(field(&entry.value, "events", 1), 0)?;
-            let happened = self.ready(number)? & (events | ERR | HUP | NVAL);
+            let happened = self.ready(number) & (events | ERR | HUP | NVAL);
             ready += i64::from(happened != 0);
             seen.push(happened);
         }
@@ -51,10 +52,8 @@ impl Context<'_> {
     }
 
     /// All that holds of a socket now.
-    fn ready(&mut self, number: i64) -> Result<i64, Box<Failure>> {
-        let Some(socket) = self.scene.sockets.get(number) else { return Ok(NVAL) };
-        let ready = self.scene.host.ready(socket.id);
-        ready.ok_or_else(|| Failure::not_built(self.call.span, "poll on this system"))
+    fn ready(&mut self, number: i64) -> i64 {
+        self.scene.sockets.get(number).map_or(NVAL, |socket| self.scene.host.ready(socket.id))
     }
 }
 
@@ -62,6 +61,7 @@ impl Context<'_> {
 fn names(events: i64) -> String {
     let all = [
         (IN, "POLLIN"),
+        (PRI, "POLLPRI"),
         (OUT, "POLLOUT"),
         (ERR, "POLLERR"),
         (HUP, "POLLHUP"),

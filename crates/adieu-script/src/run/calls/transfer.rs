@@ -9,6 +9,7 @@ use crate::run::values::{field, number_or};
 
 /// More than any script needs, so that none makes us hold a machine's memory.
 const MOST: i64 = 64 * 1024 * 1024;
+const MSG_OOB: i64 = 1;
 const MSG_PEEK: i64 = 2;
 const MSG_DONTWAIT: i64 = 0x40;
 
@@ -53,6 +54,10 @@ impl Context<'_> {
         let (most, flags) = self.amount()?;
         let number = self.number(0)?;
         let Some((id, nonblocking)) = self.socket_of(number) else { return Ok(Answer::error("EBADF")) };
+        if flags & MSG_OOB != 0 {
+            // Urgent data is in line with all other.
+            return Ok(Answer::error("EINVAL"));
+        }
         let mut bytes = vec![0; most];
         let peek = flags & MSG_PEEK != 0;
         match self.scene.host.receive(id, &mut bytes, peek) {
@@ -90,7 +95,7 @@ impl Context<'_> {
         }
         let rest = most - self.progress.written;
         let bytes: Vec<u8> = (begins..begins + rest).map(|n| (n % 241) as u8).collect();
-        let taken = match self.scene.host.send(id, &bytes) {
+        let taken = match self.scene.host.send(id, &bytes, flags & MSG_OOB != 0) {
             Ok(taken) => taken,
             Err("EAGAIN") => 0,
             Err(errno) => return Ok(Answer::error(errno)),

@@ -7,10 +7,10 @@ use adieu_core::{
     BindError, Cause, ConnectError, Ending, Flow, HandleId, ListenerId, Phase, ReadError, State, WriteError,
 };
 
-use super::{Machine, parameters};
-use crate::run::calls::options::{SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, SOL_TCP, TCP_LINGER2, TCP_SYNCNT, WITHOUT_EFFECT};
-use crate::run::calls::poll::{ERR, HUP, IN, NVAL, OUT, RDHUP, RDNORM, WRNORM};
-use crate::run::host::{Host, Id, Outcome, System};
+use super::choices::Choices;
+use super::{Machine, insight, parameters};
+use crate::run::calls::poll::{ERR, HUP, IN, NVAL, OUT, PRI, RDHUP, RDNORM, WRNORM};
+use crate::run::host::{Field, Host, Id, Outcome, System};
 use crate::run::settings::Policy;
 
 /// What a program's file descriptor would be.
@@ -25,6 +25,7 @@ pub(super) struct Socket {
     told: bool,
     /// A connect has returned success.
     connected: bool,
+    pub(super) choices: Choices,
 }
 
 /// What a socket is.
@@ -37,10 +38,10 @@ enum Is {
 }
 
 impl Machine {
-    fn open(&mut self, is: Is) -> Id {
+    fn open(&mut self, is: Is, choices: Choices) -> Id {
         let id = Id(self.next);
         self.next += 1;
-        self.sockets.insert(id, Socket { is, linger: None, bound: None, told: false, connected: false });
+        self.sockets.insert(id, Socket { is, linger: None, bound: None, told: false, connected: false, choices });
         id
     }
 
@@ -48,7 +49,7 @@ impl Machine {
         self.sockets.get(&id).copied().ok_or("EBADF")
     }
 
-    fn stream(&self, id: Id) -> Option<HandleId> {
+    pub(super) fn stream(&self, id: Id) -> Option<HandleId> {
         match self.sockets.get(&id)?.is {
             Is::Stream(handle) => Some(handle),
             Is::Fresh | Is::Listening(_) => None,
@@ -117,7 +118,7 @@ impl Machine {
 
 impl System for Machine {
     fn socket(&mut self) -> Outcome<Id> {
-        Ok(self.open(Is::Fresh))
+        Ok(self.open(Is::Fresh, Choices::new(self.keepalive)))
     }
 
     fn bind(&mut self, id: Id, address: SocketAddr) -> Outcome<()> {
@@ -137,7 +138,7 @@ impl System for Machine {
             Is::Stream(_) => return Err("EINVAL"),
         };
         self.stack.reconfigure(|config| config.accept_backlog = backlog);
-        match self.stack.listen(address) {
+        match self.stack.listen_with(address, socket.choices.settings) {
             Ok(listener) => {
                 self.change(id, |socket| socket.is = Is::Listening(listener));
                 Ok(())
@@ -148,9 +149,13 @@ impl System for Machine {
     }
 
     fn accept(&mut self, id: Id) -> Outcome<Id> {
-        let Is::Listening(listener) = self.get(id)?.is else { return Err("EINVAL") };
+        let Socket { is: Is::Listening(listener), choices, .. } = self.get(id)? else { return Err("EINVAL") };
         let handle = self.stack.accept(listener).ok_or("EAGAIN")?;
-        Ok(self.open(Is::Stream(handle)))
+        // What was chosen for the listener since it listens.
+        if self.stack.settings(handle) != choices.settings {
+            self.stack.set(self.now, handle, choices.settings);
+        }
+        Ok(self.open(Is::Stream(handle), choices))
     }
 
     fn connect(&mut self, id: Id, address: SocketAddr, again: bool) -> Outcome<()> {
@@ -160,7 +165,7 @@ impl System for Machine {
             Is::Stream(handle) => return self.connecting(id, handle, again),
             Is::Fresh => {}
         }
-        match self.stack.connect(self.now, socket.bound, address) {
+        match self.stack.connect_with(self.now, socket.bound, address, socket.choices.settings) {
             Ok(handle) => {
                 self.change(id, |socket| socket.is = Is::Stream(handle));
                 Err("EINPROGRESS")
@@ -187,9 +192,12 @@ impl System for Machine {
         }
     }
 
-    fn send(&mut self, id: Id, bytes: &[u8]) -> Outcome<usize> {
+    fn send(&mut self, id: Id, bytes: &[u8], urgent: bool) -> Outcome<usize> {
         let handle = self.stream(id).ok_or("ENOTCONN")?;
-        let written = self.stack.write(self.now, handle, bytes);
+        let written = match urgent {
+            true => self.stack.write_urgent(self.now, handle, bytes),
+            false => self.stack.write(self.now, handle, bytes),
+        };
         written.map_err(|error| self.write_error(id, error))
     }
 
@@ -233,31 +241,12 @@ impl System for Machine {
         Ok(())
     }
 
-    fn set_option(&mut self, _: Id, level: i64, name: i64, value: i64) -> Option<Outcome<()>> {
-        let size = u32::try_from(value).map_err(|_| "EINVAL");
-        match (level, name) {
-            (SOL_SOCKET, SO_RCVBUF | SO_SNDBUF) => {
-                let size = match size {
-                    Ok(size) => size,
-                    Err(errno) => return Some(Err(errno)),
-                };
-                self.stack.reconfigure(|config| match name {
-                    SO_RCVBUF => config.receive_buffer = size,
-                    _ => config.send_buffer = size,
-                });
-            }
-            (SOL_TCP, TCP_LINGER2) => {
-                let time = Duration::from_secs(value.unsigned_abs());
-                self.stack.reconfigure(|config| config.fin_wait_2 = time);
-            }
-            (SOL_TCP, TCP_SYNCNT) => {
-                let count = u8::try_from(value).unwrap_or(u8::MAX);
-                self.stack.reconfigure(|config| config.syn_retries = count);
-            }
-            _ if WITHOUT_EFFECT.contains(&(level, name)) => {}
-            _ => return None,
-        }
-        Some(Ok(()))
+    fn set_option(&mut self, id: Id, level: i64, name: i64, value: i64) -> Option<Outcome<()>> {
+        self.choose(id, level, name, value)
+    }
+
+    fn get_option(&mut self, id: Id, level: i64, name: i64) -> Option<Outcome<i64>> {
+        self.chosen(id, level, name).map(Ok)
     }
 
     fn take_error(&mut self, id: Id) -> Option<&'static str> {
@@ -276,23 +265,31 @@ impl System for Machine {
         Ok(self.stack.unacknowledged(self.stream(id).ok_or("EINVAL")?))
     }
 
-    fn ready(&mut self, id: Id) -> Option<i64> {
-        let Ok(socket) = self.get(id) else { return Some(NVAL) };
+    /// Linux's urgent byte is the last one before the urgent pointer.
+    fn at_mark(&mut self, id: Id) -> Option<Outcome<bool>> {
+        Some(self.stream(id).ok_or("EINVAL").map(|handle| self.stack.urgent_ahead(handle) == Some(1)))
+    }
+
+    fn ready(&mut self, id: Id) -> i64 {
+        let Ok(socket) = self.get(id) else { return NVAL };
         let handle = match socket.is {
-            Is::Fresh => return Some(OUT | HUP | WRNORM),
+            Is::Fresh => return OUT | HUP | WRNORM,
             Is::Listening(listener) => {
-                return Some(if self.stack.is_acceptable(listener) { IN | RDNORM } else { 0 });
+                return if self.stack.is_acceptable(listener) { IN | RDNORM } else { 0 };
             }
             Is::Stream(handle) => handle,
         };
         let stack = &self.stack;
         let mut happened = 0;
         if stack.receipt(handle).is_none() && matches!(stack.state(handle), State::SynSent | State::SynReceived) {
-            return Some(0);
+            return 0;
         }
         let end = stack.peek(handle, &mut [0; 1]);
         if !matches!(end, Err(ReadError::Blocked)) {
             happened |= IN | RDNORM;
+        }
+        if stack.urgent_ahead(handle).is_some() {
+            happened |= PRI;
         }
         let finished =
             matches!(stack.state(handle), State::CloseWait | State::Closing | State::LastAck | State::TimeWait);
@@ -313,7 +310,7 @@ impl System for Machine {
         if self.has_error(id) {
             happened |= ERR;
         }
-        Some(happened)
+        happened
     }
 
     fn flow(&self, id: Id) -> Option<Flow> {
@@ -324,6 +321,10 @@ impl System for Machine {
         Some(self.stack.state(self.stream(id)?))
     }
 
+    fn info(&self, id: Id) -> Option<Vec<Field>> {
+        Some(insight::fields(&self.stack.info(self.stream(id)?)?))
+    }
+
     fn abort(&mut self, id: Id) {
         if let Some(handle) = self.stream(id) {
             self.stack.abort(self.now, handle);
@@ -331,7 +332,7 @@ impl System for Machine {
     }
 
     fn sysctl(&mut self, name: &str, value: &str) -> Result<bool, String> {
-        parameters::sysctl(name, value, &mut self.stack)
+        parameters::sysctl(name, value, &mut self.stack, &mut self.keepalive)
     }
 }
 
@@ -354,9 +355,32 @@ fn errno(ending: Ending) -> &'static str {
         }
         | Ending::Cancelled { .. } => "ECONNABORTED",
         Ending::TimedOut {
-            phase: Phase::Connect | Phase::Retransmission | Phase::ZeroWindow | Phase::FinWait2Orphan,
+            phase:
+                Phase::Connect
+                | Phase::Retransmission
+                | Phase::ZeroWindow
+                | Phase::FinWait2Orphan
+                | Phase::UserTimeout
+                | Phase::Keepalive,
             ..
         } => "ETIMEDOUT",
-        Ending::Unreachable { .. } => "EHOSTUNREACH",
+        // Of the errors that end a connection the types are enough to tell the families apart.
+        Ending::Unreachable { icmp_type, code } => unreachable(icmp_type, code),
+    }
+}
+
+/// What Linux calls an ICMP error.
+fn unreachable(icmp_type: u8, code: u8) -> &'static str {
+    match (icmp_type, code) {
+        (3, 0 | 6 | 9 | 11) | (1, 0) => "ENETUNREACH",
+        (3, 2) => "ENOPROTOOPT",
+        (3, 3) | (1, 4) => "ECONNREFUSED",
+        (3, 4) | (2, _) => "EMSGSIZE",
+        (3, 5) => "EOPNOTSUPP",
+        (3, 7) => "EHOSTDOWN",
+        (3, 8) => "ENONET",
+        (1, 1 | 5 | 6) => "EACCES",
+        (12, _) | (4, _) => "EPROTO",
+        _ => "EHOSTUNREACH",
     }
 }

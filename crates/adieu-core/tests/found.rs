@@ -155,3 +155,25 @@ fn ab_6_a_reset_lies_in_the_window_after_a_refused_probe() {
     // The only number in the peer's window; then the next, for a peer that took the probe and whose answer was lost.
     assert_eq!(resets.iter().map(|reset| reset.seq).collect::<Vec<_>>(), [1, 2]);
 }
+
+/// X-COOKIE, FI-4: a cookie that comes back to a full accept queue is no reason for a reset, nor is what the peer sends
+/// behind it: it believes that it is connected, and sends all of it again.
+#[test]
+fn x_cookie_a_full_accept_queue_resets_nobody() {
+    let mut s = Script::with(Config { syn_backlog: 0, accept_backlog: 1, ..config() }, 7_000_000, START);
+    s.listen();
+    s.flow.remote_port = 5000;
+    s.send(seg().syn().mss(1460));
+    s.learn_iss();
+    s.send(seg().seq(1).ack(1));
+    s.flow.remote_port = PEER_PORT;
+    s.send(seg().syn().mss(1460));
+    s.learn_iss();
+    s.send(seg().seq(1).ack(1));
+    s.send(seg().seq(1).ack(1).data(b"a"));
+    s.send(seg().seq(2).ack(1).data(b"b"));
+    s.expect_nothing();
+    assert!(s.accept(), "the first one, which makes room");
+    s.send(seg().seq(1).ack(1).data(b"ab"));
+    assert_eq!((s.stack.stats().cookies_accepted, s.flow_state()), (2, State::Established));
+}

@@ -73,6 +73,15 @@ impl Stack {
         self.reply(flow, &Header { control: Control::Syn, options, ..bare });
     }
 
+    /// Whether a segment for a listener needs no reset: it has brought a cookie back, or may be of a connection whose
+    /// cookie found the accept queue full, and comes again.
+    pub(super) fn brings_cookie(&mut self, listener: ListenerId, flow: &Flow, segment: &Segment<'_>) -> bool {
+        self.open_by_cookie(listener, flow, segment, None)
+            || self.config.syn_cookies
+                && self.listeners.was_pressed(listener, self.now)
+                && !self.listeners.has_room(listener, &self.config)
+    }
+
     /// Whether an acknowledgment brings a cookie back; then there is a connection now (EO-8: also where the first that
     /// comes back is data or a FIN). `opening` is what has begun in its place meanwhile, by the same SYN come twice.
     pub(super) fn open_by_cookie(

@@ -137,7 +137,7 @@ impl Stack {
                 }
                 return self.answer_with_cookie(listener, flow, segment);
             }
-            if !has(Flags::SYN) && self.open_by_cookie(listener, flow, segment, None) {
+            if !has(Flags::SYN) && self.brings_cookie(listener, flow, segment) {
                 return;
             }
         }

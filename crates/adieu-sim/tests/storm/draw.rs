@@ -178,6 +178,12 @@ impl Storm {
         let unlisten = [0, 1].map(|_| dice.chance(8).then(|| time(dice, 20)));
         let listens = [0, 1].map(|_| dice.chance(96));
         let accept_pace = if dice.chance(70) { Duration::ZERO } else { Duration::from_secs(dice.range(1, 5)) };
+        let mut config = config;
+        // A connection that a cookie opens has no beginning that shows from outside, by which the oracle could tell
+        // attempts with the same ports apart.
+        if plans.iter().any(|plan| plan.port != Port::Any) {
+            config.iter_mut().for_each(|config| config.syn_cookies = false);
+        }
         Self { config, wire, changes, outages, plans, listens, unlisten, accept_pace, reuse, ipv6 }
     }
 

@@ -89,14 +89,21 @@ impl Run {
         for connection in &self.connections {
             for side in SIDES {
                 let end = &connection.ends[side as usize];
-                let asked = self.storm.plans[connection.plan].settings[side as usize].user_timeout;
+                let asked = self.asked(connection, side);
                 let config = &self.storm.config[side as usize];
-                let bound = patience_bound(config).max(asked.unwrap_or_default() + config.max_rto) + self.slowest();
+                let bound = patience_bound(config).max(asked + config.max_rto) + self.slowest();
                 let waits = end.shut && !end.finished && end.ending().is_none() && end.handle.is_some();
                 let late = now > end.worked.max(since) + bound;
                 assert!(!(waits && late), "L2: not given up after {bound:?}: {side:?} {connection:#?}");
             }
         }
+    }
+
+    /// How long the application would wait, or lets its peer say (never less than 100 s then; X-UTO).
+    fn asked(&self, connection: &Connection, side: Side) -> Duration {
+        let settings = self.storm.plans[connection.plan].settings[side as usize];
+        let left_to_peer = settings.exchange_user_timeout && settings.user_timeout.is_none();
+        settings.user_timeout.unwrap_or(Duration::from_secs(if left_to_peer { 100 } else { 0 }))
     }
 
     /// The longest a packet may be under way.
@@ -143,8 +150,8 @@ impl Run {
             assert!(ended <= closed.max(dead) + bound, "L2: an orphan beyond {bound:?}: {side:?} {connection:#?}");
         }
         if matches!(receipt.ending, Ending::TimedOut { phase: Phase::Retransmission, .. }) {
-            let asked = self.storm.plans[connection.plan].settings[side as usize].user_timeout;
-            let bound = patience_bound(config).max(asked.unwrap_or_default() + config.max_rto * 2);
+            let asked = self.asked(connection, side);
+            let bound = patience_bound(config).max(asked + config.max_rto * 2);
             assert!(ended <= end.worked.max(dead) + bound, "L2: R2 beyond {bound:?}: {side:?} {connection:#?}");
         }
     }
@@ -168,8 +175,9 @@ impl Run {
             let graceful = both.iter().all(|ending| ending.is_some_and(|ending| ending.is_graceful()));
             // A reader that lets an orphan wait for long makes it lose patience (ZW-5).
             let patient = |end: &End| matches!(end.program.reading, Reading::Eager);
-            let starved =
-                |ending: &Option<Ending>| matches!(ending, Some(Ending::TimedOut { phase: Phase::ZeroWindow, .. }));
+            let starved = |ending: &Option<Ending>| {
+                matches!(ending, Some(Ending::TimedOut { phase: Phase::ZeroWindow | Phase::UserTimeout, .. }))
+            };
             let starves = !connection.ends.iter().all(patient) || !self.storm.is_calm();
             let excused = both.iter().any(starved) && starves
                 || both.iter().any(gave_up) && !self.storm.is_calm()

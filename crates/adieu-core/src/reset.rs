@@ -26,24 +26,27 @@ mod tests {
     use super::*;
     use crate::wire::Payload;
 
+    fn segment(flags: Flags, options: Options, data: &'static [u8]) -> Segment<'static> {
+        Segment {
+            source: 1,
+            destination: 2,
+            seq: Seq(100),
+            ack: Seq(7),
+            flags,
+            window: 0,
+            plain_window: false,
+            urgent: 0,
+            options,
+            payload: Payload::new(data),
+        }
+    }
+
     #[test]
     fn rs_1_every_combination_of_flags() {
         for bits in 0..=255 {
             let flags = Flags::from_bits(bits);
-            let segment = Segment {
-                source: 1,
-                destination: 2,
-                seq: Seq(100),
-                ack: Seq(7),
-                flags,
-                window: 0,
-                plain_window: false,
-                urgent: 0,
-                options: Options::default(),
-                payload: Payload::new(b"abc"),
-            };
             let length = 3 + u32::from(flags.has(Flags::SYN)) + u32::from(flags.has(Flags::FIN));
-            let reset = answer(&segment);
+            let reset = answer(&segment(flags, Options::default(), b"abc"));
             if flags.has(Flags::RST) {
                 assert_eq!(reset, None);
             } else if flags.has(Flags::ACK) {
@@ -57,19 +60,8 @@ mod tests {
     #[test]
     fn rs_6_a_reset_is_never_older_than_what_the_peer_has_heard() {
         let stamps = |flags: Flags, value: u32, echo: u32| {
-            let segment = Segment {
-                source: 1,
-                destination: 2,
-                seq: Seq(100),
-                ack: Seq(7),
-                flags,
-                window: 0,
-                plain_window: false,
-                urgent: 0,
-                options: Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() },
-                payload: Payload::new(b""),
-            };
-            answer(&segment).and_then(|reset| reset.options.timestamps)
+            let options = Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() };
+            answer(&segment(flags, options, b"")).and_then(|reset| reset.options.timestamps)
         };
         assert_eq!(stamps(Flags::ACK, 5, 0x8000_0001), Some(Timestamps { value: 0x8000_0001, echo: 5 }));
         assert_eq!(stamps(Flags::SYN, 5, 0), Some(Timestamps { value: 0, echo: 5 }));

@@ -45,7 +45,7 @@ fn differing() -> BTreeSet<String> {
 fn play(family: Family, names: &BTreeSet<String>) -> (Vec<String>, Vec<(String, String)>, String) {
     let files: Vec<String> = names.iter().map(|name| conformance().join(name).to_str().unwrap().to_owned()).collect();
     let env = [("VERSION", family.name().to_owned()), ("FILES", files.join(" "))];
-    let script = r#"timeout 140 "$ADIEU" script --peer linux --ip-version $VERSION --json $FILES || test $? = 1"#;
+    let script = r#"timeout 280 "$ADIEU" script --peer linux --ip-version $VERSION --json $FILES || test $? = 1"#;
     let output = namespace(script, &env);
     let (out, err) = texts(&output);
     assert!(output.status.success(), "{err}");

@@ -66,6 +66,8 @@ const CONSTANTS: &[(&str, i64)] = &[
     ("TCP_QUICKACK", 12),
     ("TCP_CONGESTION", 13),
     ("TCP_USER_TIMEOUT", 18),
+    // Ours: RFC 5482 names no socket option, and no other system has one.
+    ("TCP_EXCHANGE_USER_TIMEOUT", 5482),
     ("TCPI_OPT_TIMESTAMPS", 1),
     ("TCPI_OPT_SACK", 2),
     ("TCPI_OPT_WSCALE", 4),

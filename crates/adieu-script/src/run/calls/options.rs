@@ -30,6 +30,7 @@ pub(crate) const TCP_SYNCNT: i64 = 7;
 pub(crate) const TCP_LINGER2: i64 = 8;
 const TCP_QUICKACK: i64 = 12;
 pub(crate) const TCP_USER_TIMEOUT: i64 = 18;
+pub(crate) const TCP_EXCHANGE_USER_TIMEOUT: i64 = 5482;
 const SIOCATMARK: i64 = 0x8905;
 const SIOCINQ: i64 = 0x541b;
 const SIOCOUTQ: i64 = 0x5411;

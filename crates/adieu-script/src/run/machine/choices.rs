@@ -7,8 +7,8 @@ use adieu_core::{Keepalive, Settings};
 use super::Machine;
 use crate::run::calls::options::{
     IP_TOS, IPV6_TCLASS, SO_KEEPALIVE, SO_OOBINLINE, SO_RCVBUF, SO_SNDBUF, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP,
-    TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_LINGER2, TCP_MAXSEG, TCP_NODELAY, TCP_SYNCNT, TCP_USER_TIMEOUT,
-    WITHOUT_EFFECT,
+    TCP_EXCHANGE_USER_TIMEOUT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_LINGER2, TCP_MAXSEG, TCP_NODELAY,
+    TCP_SYNCNT, TCP_USER_TIMEOUT, WITHOUT_EFFECT,
 };
 use crate::run::host::{Id, Outcome};
 
@@ -44,6 +44,7 @@ impl Choices {
                     let time = Duration::from_millis(within(0, i32::MAX.into())?.unsigned_abs());
                     settings.user_timeout = Some(time).filter(|time| !time.is_zero());
                 }
+                (SOL_TCP, TCP_EXCHANGE_USER_TIMEOUT) => settings.exchange_user_timeout = value != 0,
                 (SOL_TCP, TCP_MAXSEG) if value == 0 => settings.max_segment = None,
                 (SOL_TCP, TCP_MAXSEG) => settings.max_segment = u16::try_from(within(48, 32767)?).ok(),
                 (SOL_IP, IP_TOS) | (SOL_IPV6, IPV6_TCLASS) => {
@@ -76,6 +77,7 @@ impl Choices {
             (SOL_TCP, TCP_KEEPINTVL) => number(self.keepalive.interval.as_secs().into()),
             (SOL_TCP, TCP_KEEPCNT) => self.keepalive.probes.into(),
             (SOL_TCP, TCP_USER_TIMEOUT) => number(settings.user_timeout.map_or(0, |time| time.as_millis())),
+            (SOL_TCP, TCP_EXCHANGE_USER_TIMEOUT) => settings.exchange_user_timeout.into(),
             (SOL_TCP, TCP_MAXSEG) => settings.max_segment.unwrap_or(DEFAULT_MSS).into(),
             (SOL_IP, IP_TOS) | (SOL_IPV6, IPV6_TCLASS) => i64::from(settings.dscp) << 2,
             (SOL_SOCKET, SO_OOBINLINE) => 1,

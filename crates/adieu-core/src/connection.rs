@@ -40,7 +40,7 @@ use timers::{Timer, Timers};
 use crate::config::Config;
 use crate::seq::Seq;
 use crate::settings::Settings;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::time_wait::Legacy;
 use crate::wire::{Flags, Segment};
 
@@ -418,6 +418,7 @@ impl Connection {
                 return self.abort(now, Cause::DataAfterClose);
             }
         }
+        let quiet = self.ack.heard(now.time);
         let taken = self.recv.on_text(segment, now.config);
         if taken.contradiction {
             return self.ack.owe_challenge(now);
@@ -430,7 +431,7 @@ impl Connection {
         }
         match taken {
             _ if taken.fin || taken.gap => self.ack.owe(),
-            _ if taken.data => self.acknowledge_data(now, segment),
+            _ if taken.data => self.acknowledge_data(now, segment, quiet),
             _ if self.sack => self.ack.owe(),
             _ => self.ack.owe_duplicate(),
         }
@@ -440,11 +441,11 @@ impl Connection {
     }
 
     /// Data came in order; its acknowledgment may wait for company (B-DACK).
-    fn acknowledge_data(&mut self, now: Now<'_>, segment: &Segment<'_>) {
+    fn acknowledge_data(&mut self, now: Now<'_>, segment: &Segment<'_>, quiet: Duration) {
         let unacknowledged = self.recv.unacknowledged();
-        let pause = || self.rtt.rto(now.config);
+        let paused = !quiet.is_zero() && quiet > self.rtt.rto(now.config);
         let segments = segment.payload.wire_segments();
-        let waits = self.ack.on_data(now, segments, unacknowledged, self.recv.mss(), pause);
+        let waits = self.ack.on_data(now.config, segments, unacknowledged, self.recv.mss(), paused);
         if waits && !self.timers.is_armed(Timer::Ack) {
             self.timers.arm(Timer::Ack, now.time + ack::delay(now.config));
         }
@@ -746,7 +747,7 @@ impl Connection {
     }
 
     /// The retransmission time without backoff.
-    pub(crate) fn rto(&self) -> crate::Duration {
+    pub(crate) fn rto(&self) -> Duration {
         self.rtt.base()
     }
 }

@@ -13,7 +13,7 @@ pub struct Info {
     pub recovery: RecoveryState,
     /// Retransmission timeouts in a row (`tcpi_retransmits`).
     pub retransmits: u8,
-    /// Window or keepalive probes in a row without an answer (`tcpi_probes`).
+    /// Window probes since something last moved, or keepalive probes without an answer (`tcpi_probes`).
     pub probes: u8,
     /// Doublings of the retransmission time (`tcpi_backoff`).
     pub backoff: u8,

@@ -174,6 +174,7 @@ impl TimeWait {
             return if old { Verdict::Answer } else { self.restart(stamp) };
         }
         if segment.is_empty() && segment.seq == self.recv_next && sent && !old {
+            self.recent = stamp.unwrap_or(self.recent); // TW-20
             return Verdict::Silence; // TW-5: two ends that wait must fall silent.
         }
         self.answer(now, OTHER_REPLY)

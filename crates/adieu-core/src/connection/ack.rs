@@ -44,25 +44,29 @@ impl Ack {
 
     /// Data has come in order: `segments` of it, with `unacknowledged` numbers since the last acknowledgment, from a
     /// peer whose full segments are of `mss` octets. Whether its acknowledgment may wait (B-DACK): not at first,
-    /// nor after a pause of `pause`, when a sender is waiting for the window to open; nor from the second segment on.
+    /// nor after a pause (`paused`), when a sender is waiting for the window to open; nor from the second segment on.
     pub(crate) fn on_data(
         &mut self,
-        now: Now<'_>,
+        config: &Config,
         segments: usize,
         unacknowledged: u32,
         mss: u16,
-        pause: impl Fn() -> Duration,
+        paused: bool,
     ) -> bool {
-        let millis = now.time.as_wrapping_millis();
-        let quiet = millis.wrapping_sub(self.heard);
-        if quiet > 0 && u128::from(quiet) > pause().as_millis() {
-            self.quick = now.config.quick_acks;
+        if paused {
+            self.quick = config.quick_acks;
         }
-        self.heard = millis;
-        let at_once = self.quick > 0 || unacknowledged >= 2 * u32::from(mss) || now.config.ack_delay.is_zero();
+        let at_once = self.quick > 0 || unacknowledged >= 2 * u32::from(mss) || config.ack_delay.is_zero();
         self.quick = self.quick.saturating_sub(u8::try_from(segments).unwrap_or(u8::MAX));
         self.owed |= at_once;
         !at_once
+    }
+
+    /// Data comes now; how long it did not.
+    pub(crate) fn heard(&mut self, now: Instant) -> Duration {
+        let quiet = self.since_data(now);
+        self.heard = now.as_wrapping_millis();
+        quiet
     }
 
     /// How long ago data came.
@@ -178,11 +182,10 @@ mod tests {
     fn b_dack_at_once_at_first_then_every_second_full_segment_and_at_once_after_a_pause() {
         let config = Config { quick_acks: 2, ..Config::default() };
         let mut ack = Ack::new(at(&config, 0));
-        let pause = || Duration::from_secs(1);
-        let mut data = |millis, unacknowledged| !ack.on_data(at(&config, millis), 1, unacknowledged, 1000, pause);
-        assert_eq!([data(1, 1000), data(2, 1000)], [true, true], "the first two");
-        assert_eq!([data(3, 1000), data(4, 2000), data(5, 1999)], [false, true, false]);
-        assert_eq!([data(1005, 1000), data(2006, 1000)], [false, true], "a pause is longer than a second");
+        let mut data = |unacknowledged, paused| !ack.on_data(&config, 1, unacknowledged, 1000, paused);
+        assert_eq!([data(1000, false), data(1000, false)], [true, true], "the first two");
+        assert_eq!([data(1000, false), data(2000, false), data(1999, false)], [false, true, false]);
+        assert_eq!([data(1000, false), data(1000, true)], [false, true]);
     }
 
     #[test]
@@ -190,10 +193,6 @@ mod tests {
         let config = Config { ack_delay: Duration::from_secs(9), ..Config::default() };
         assert!(delay(&config) < Duration::from_millis(500));
         let none = Config { ack_delay: Duration::ZERO, quick_acks: 0, ..Config::default() };
-        assert!(!Ack::new(at(&none, 0)).on_data(at(&none, 0), 1, 1, 1000, pause));
-    }
-
-    fn pause() -> Duration {
-        Duration::from_secs(1)
+        assert!(!Ack::new(at(&none, 0)).on_data(&none, 1, 1, 1000, false));
     }
 }

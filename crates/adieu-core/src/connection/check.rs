@@ -29,4 +29,10 @@ impl Connection {
         let waits_for_peer = self.close.state() == State::FinWait2 && self.recv.is_closed();
         debug_assert!(!waits_for_peer || self.timers.is_armed(Timer::Idle), "OR-1");
     }
+
+    /// Panics, in debug builds, where something waits to be sent or acknowledged and nothing will look at it again.
+    pub(super) fn check_waits(&self) {
+        let waited_for = self.timers.is_armed(Timer::Retransmit) || self.timers.is_armed(Timer::Persist);
+        debug_assert!(waited_for || !self.send.is_pending(), "L2: nobody waits for {:?}", self.send);
+    }
 }

@@ -343,7 +343,7 @@ pub(crate) struct Traffic {
     pub(crate) segments_received: u32,
     pub(crate) data_segments_sent: u32,
     pub(crate) data_segments_received: u32,
-    pub(crate) octets_resent: u32,
+    pub(crate) octets_resent: u64,
     pub(crate) duplicates_reported: u32,
     pub(crate) out_of_order: u32,
 }

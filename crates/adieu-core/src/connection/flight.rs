@@ -128,12 +128,18 @@ impl Flight {
     /// from full segments that left at the same time is one run with them (`joins`).
     pub(crate) fn sent(&mut self, now: Instant, range: &Range<Offset>, doubtful: bool, joins: bool) {
         match self.runs.last_mut() {
-            Some(last) if joins && last.sent == now && last.fate == Fate::Unknown && last.resent == doubtful => {
+            Some(last)
+                if joins
+                    && last.sent == now
+                    && last.fate == Fate::Unknown
+                    && !last.resent
+                    && last.doubtful == doubtful =>
+            {
                 last.end = range.end;
             }
             _ => {
                 let (start, end) = (range.start, range.end);
-                self.runs.push(Run { start, end, sent: now, fate: Fate::Unknown, resent: doubtful });
+                self.runs.push(Run { start, end, sent: now, fate: Fate::Unknown, resent: false, doubtful });
             }
         }
     }
@@ -202,7 +208,7 @@ impl Flight {
                 self.forget_fate(run);
                 delivery.sacked += run.len();
                 self.sacked += run.len();
-                self.sacked_segments += run.len().div_ceil(u32::from(witness.mss));
+                self.sacked_segments = self.sacked_segments.saturating_add(run.len().div_ceil(u32::from(witness.mss)));
                 self.runs[at].fate = Fate::Sacked;
             }
             at += 1;
@@ -232,7 +238,7 @@ impl Flight {
         } else if !run.resent {
             delivery.reordering = true;
         }
-        if run.resent {
+        if run.resent || run.doubtful {
             delivery.ambiguous = true;
             let earlier = witness.echo.is_some_and(|(stamps, echo)| stamps.is_before(echo, run.sent));
             if earlier || age < witness.min_rtt {
@@ -364,10 +370,10 @@ impl Flight {
             Fate::Unknown => {}
             Fate::Lost => self.lost -= run.len(),
             Fate::Sacked => {
+                let left = u64::from(self.sacked - run.len());
+                let segments = u64::from(self.sacked_segments) * left / u64::from(self.sacked.max(1));
                 self.sacked -= run.len();
-                if self.sacked == 0 {
-                    self.sacked_segments = 0;
-                }
+                self.sacked_segments = length(segments);
             }
         }
     }

@@ -21,6 +21,7 @@ impl Connection {
     pub fn set(&mut self, now: Now<'_>, settings: Settings) {
         let before = self.settings();
         self.settings = (settings != Settings::default()).then(|| Box::new(settings));
+        self.hurry(now);
         if self.ended.is_none() && before.keepalive != settings.keepalive {
             self.trouble.keepalives = 0;
             self.timers.stop(Timer::Idle);
@@ -75,7 +76,7 @@ impl Connection {
             recv_mss: self.recv.mss(),
             advertised_mss: self.announced,
             path_mtu: self.path_mtu(mtu, headers),
-            unacked: segments(length(self.send.outstanding())),
+            unacked: if self.ended.is_some() { 0 } else { segments(length(self.send.outstanding())) },
             sacked: segments(flight(Flight::sacked)),
             lost: segments(flight(Flight::lost)),
             retrans: segments(flight(Flight::resent)),
@@ -89,8 +90,8 @@ impl Connection {
             congestion_window: length(self.congestion.window()),
             reordering_seen: self.rack.reordering,
             retransmissions: ledger.retransmissions,
-            bytes_sent: acked + self.send.unacknowledged_data() + u64::from(traffic.octets_resent),
-            bytes_retransmitted: u64::from(traffic.octets_resent),
+            bytes_sent: acked + self.send.unacknowledged_data() + traffic.octets_resent,
+            bytes_retransmitted: traffic.octets_resent,
             bytes_acked: acked,
             bytes_received: self.recv.data_received(),
             bytes_unsent: self.send.unsent(),
@@ -109,7 +110,12 @@ impl Connection {
 
     /// The largest packet the path is believed to carry.
     pub(crate) fn path_mtu(&self, mtu: u16, headers: u16) -> u16 {
-        if self.path.is_some() { self.send.mss() + self.option_size() + headers } else { mtu }
+        if self.path.is_some() { self.packet_size(headers) } else { mtu }
+    }
+
+    /// The largest packet that leaves.
+    pub(crate) fn packet_size(&self, headers: u16) -> u16 {
+        self.send.mss() + self.option_size() + headers
     }
 
     fn recovery_state(&self) -> RecoveryState {

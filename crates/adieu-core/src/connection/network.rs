@@ -62,7 +62,8 @@ impl Connection {
     fn narrow(&mut self, now: Now<'_>, segment: u16, fragment: bool) {
         let mss = segment.saturating_sub(self.option_size()).max(SMALLEST);
         let before = self.send.mss();
-        if mss >= before && !fragment {
+        let known = self.path.as_ref().is_some_and(|path| path.fragment);
+        if mss >= before && (!fragment || known) {
             return;
         }
         let mss = mss.min(before);
@@ -80,6 +81,7 @@ impl Connection {
     pub(super) fn try_wider(&mut self, now: Now<'_>) {
         if let Some(path) = self.path.take_if(|path| path.until <= now.time) {
             self.set_mss(path.whole);
+            self.set_timers(now); // What was a useful window may be none for larger segments.
         }
     }
 

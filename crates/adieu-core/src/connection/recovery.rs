@@ -1,8 +1,10 @@
 //! What acknowledgments do to what we send: progress, loss, recovery (RFC 5681, 6298, 6582, 8985).
 
+use super::ending::Phase;
 use super::flight::{Delivery, Flight, Found, Witness};
 use super::timers::Timer;
 use super::{Connection, Events, Now, Trouble};
+use crate::config::ORPHAN_PATIENCE;
 use crate::seq::{Offset, Seq};
 use crate::time::Duration;
 use crate::wire::Segment;
@@ -20,6 +22,7 @@ impl Connection {
             self.ack.owe_challenge(now);
             return false;
         }
+        let probes = self.trouble.probes;
         self.note_life(now);
         let ack = if distance > 0 { una + u64::from(distance.unsigned_abs()) } else { una };
         let duplicate = distance == 0 && self.is_duplicate_ack(segment);
@@ -28,16 +31,26 @@ impl Connection {
         } else if duplicate {
             self.handle_duplicate_ack(now);
         } else if distance == 0 && segment.is_empty() {
-            self.judge_probe(now, una, false, true); // With nothing outstanding it can only answer a needless probe.
+            self.judge_probe(now, una, true); // With nothing outstanding it can only answer a needless probe.
             self.send.tidy();
         }
         if self.send.update_window(segment) {
-            // What was sent into the closed window was not taken. An opening alone is no progress: a window that only
-            // flaps must not hold an orphan (ZW-5).
+            self.handle_opened_window(now, probes > 0);
+        }
+        true
+    }
+
+    /// What was sent into the closed window was not taken, if that was for long enough for a probe. An opening alone
+    /// is no progress: a window that only flaps must neither hold an orphan (ZW-5) nor make us repeat everything.
+    fn handle_opened_window(&mut self, now: Now<'_>, probed: bool) {
+        self.timers.stop(Timer::Persist);
+        if probed {
             self.send.lose_all();
             self.rtt.relax();
         }
-        true
+        if self.is_detached() && self.send.is_pending() && now.time.since(self.trouble.since) >= ORPHAN_PATIENCE {
+            self.give_up_with_reset(now, Phase::ZeroWindow);
+        }
     }
 
     /// The peer lives.
@@ -62,7 +75,8 @@ impl Connection {
         if ack > before {
             self.handle_progress(now, ack, octets, flight);
         }
-        self.judge_probe(now, ack, duplicates_reported, duplicate && segment.options.sack.is_empty());
+        let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
+        self.judge_probe(now, ack, needless);
         if self.sack {
             self.leave_recovery(flight - octets, ack);
             if self.send.outstanding() > 0 {
@@ -152,7 +166,7 @@ impl Connection {
 
     fn handle_duplicate_ack(&mut self, now: Now<'_>) {
         let mss = u32::from(self.send.mss());
-        self.judge_probe(now, self.send.una(), false, true);
+        self.judge_probe(now, self.send.una(), true);
         if self.sack {
             return; // Without a block it says nothing about loss.
         }
@@ -243,13 +257,12 @@ impl Connection {
 
     fn enter_recovery(&mut self, now: Now<'_>) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
-        self.reduce(now);
+        self.reduce(now, self.send.outstanding());
     }
 
     /// What limited transmit sent beyond the congestion window does not count (B-CC-LOSS).
-    fn reduce(&mut self, now: Now<'_>) {
-        let in_flight = self.send.outstanding().min(self.congestion.window());
-        self.congestion.on_loss(in_flight);
+    fn reduce(&mut self, now: Now<'_>, in_flight: u64) {
+        self.congestion.on_loss(in_flight.min(self.congestion.window()));
         if let Some(flight) = self.send.flight_mut() {
             flight.reduced = now.time;
             flight.probe = None;
@@ -311,14 +324,15 @@ impl Connection {
     }
 
     /// What has become of a probe (B-TLP-ACK).
-    fn judge_probe(&mut self, now: Now<'_>, ack: Offset, duplicate_reported: bool, bare_duplicate: bool) {
+    fn judge_probe(&mut self, now: Now<'_>, ack: Offset, needless: bool) {
         let Some(flight) = self.send.flight_mut() else { return };
         let Some(probe) = flight.probe.filter(|probe| ack >= probe.end) else { return };
-        if !probe.repeats || duplicate_reported || bare_duplicate {
+        if !probe.repeats || needless {
             flight.probe = None; // Nothing was lost.
         } else if ack > probe.end {
-            // The probe has mended a loss that nobody saw: the path was too full all the same.
-            self.reduce(now);
+            // The probe has mended a loss that nobody saw: the path was too full all the same. By now nearly nothing is
+            // in flight; what was, before the tail was all that was left, is not known but by the window.
+            self.reduce(now, self.congestion.window());
         }
     }
 }

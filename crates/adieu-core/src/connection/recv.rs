@@ -342,14 +342,18 @@ impl Recv {
         self.next + free.min(u64::from(u16::MAX) << self.shift)
     }
 
-    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39), and as
-    /// far as the field's unit needs so that the peer never sees it go back (RFC 7323 section 2.4).
+    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39). The
+    /// field counts in units: rounded up, so that the peer does not see the edge go back, but not further than a unit beyond
+    /// what there is room for. Then it is rounded down, and the peer sees it go back by less than a unit, as RFC 7323
+    /// section 2.4 tells it to expect; what lies between we take all the same.
     pub(crate) fn announce(&mut self, mss: u16) -> u16 {
         let edge = self.free_edge();
         if edge.since(self.edge) >= u64::from(mss).min(u64::from(self.capacity / 2).max(1)) {
             self.edge = edge;
         }
-        let units = self.window().div_ceil(1 << self.shift).min(u64::from(u16::MAX));
+        let up = self.window().div_ceil(1 << self.shift);
+        let fits = self.next + (up << self.shift) < self.free_edge() + (1 << self.shift);
+        let units = if fits { up } else { self.window() >> self.shift }.min(u64::from(u16::MAX));
         self.edge = self.edge.max(self.next + (units << self.shift));
         u16::try_from(units).unwrap_or(u16::MAX)
     }

@@ -8,6 +8,9 @@
 use crate::config::Config;
 use crate::time::Duration;
 
+/// G of RFC 6298 in microseconds: closer than this no host and no path keeps time.
+const GRANULARITY: u32 = 10_000;
+
 /// The estimator. Microseconds, integers.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Rtt {
@@ -35,7 +38,8 @@ impl Rtt {
             self.smoothed = self.smoothed - self.smoothed / 8 + measured / 8;
         }
         let (floor, cap) = (micros(config.min_rto), micros(config.max_rto));
-        self.rto = self.smoothed.saturating_add(4 * self.variation.min(u32::MAX / 4)).clamp(floor.min(cap), cap);
+        let spread = (4 * self.variation.min(u32::MAX / 4)).max(GRANULARITY);
+        self.rto = self.smoothed.saturating_add(spread).clamp(floor.min(cap), cap);
         self.backoff = 0;
     }
 

@@ -16,7 +16,10 @@ pub(super) struct Run {
     pub(super) end: Offset,
     pub(super) sent: Instant,
     pub(super) fate: Fate,
+    /// It was sent before, as the same octets.
     pub(super) resent: bool,
+    /// Its round trip would say nothing: it is a window probe, or shares a segment with what was sent before.
+    pub(super) doubtful: bool,
 }
 
 /// What has become of a run, as far as we know.
@@ -107,6 +110,7 @@ mod tests {
             sent: Instant::ZERO,
             fate: Fate::Unknown,
             resent: false,
+            doubtful: false,
         };
         let (mut runs, mut model, mut random) = (Runs::default(), VecDeque::new(), 7u64);
         for n in 0..5000 {

@@ -159,6 +159,11 @@ impl Send {
         ahead.then(|| u16::try_from(self.urgent.since(start)).unwrap_or(u16::MAX))
     }
 
+    /// Whether urgent data is on its way: its pointer fits one segment only.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent > self.una
+    }
+
     /// What is in flight, for those who look.
     pub(crate) fn flight(&self) -> Option<&Flight> {
         self.flight.as_deref()
@@ -324,6 +329,9 @@ impl Send {
         let front = run.start == self.una;
         let room = if front { room.max(u64::from(shape.mss)) } else { room };
         let data = run.end.min(self.fin).since(run.start);
+        if room < data.min(u64::from(shape.mss)) {
+            return None; // Whole segments only: a sender that is told of single octets must not repeat single octets.
+        }
         let len = whole_segments(room.min(most), shape.mss).min(data);
         let fin = run.end > self.fin && len == data;
         let end = run.start + len + u64::from(fin);

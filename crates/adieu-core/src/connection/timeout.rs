@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// One retransmission time from now, but not beyond the user timeout (TO-6).
-    fn retransmit_at(&self, now: Now<'_>) -> Instant {
+    pub(super) fn retransmit_at(&self, now: Now<'_>) -> Instant {
         let at = now.time + self.rtt.rto(now.config);
         match self.user_timeout(now.config) {
             Some(limit) if limit < Duration::MAX => at.min((self.trouble.since + limit).max(now.time)),
@@ -101,13 +101,24 @@ impl Connection {
         self.timers.arm(Timer::Persist, at);
     }
 
+    /// A user timeout that has become shorter counts at once.
+    pub(super) fn hurry(&mut self, now: Now<'_>) {
+        for timer in [Timer::Retransmit, Timer::Persist] {
+            if self.timers.is_armed(timer) {
+                self.timers.arm(timer, self.timers.deadline(timer).min(self.retransmit_at(now)));
+            }
+        }
+    }
+
     /// The peer has answered a probe: patience begins anew (ZW-8), and the next probe keeps its distance from the last.
     pub(super) fn probe_answered(&mut self, now: Now<'_>) {
         self.trouble.since = now.time;
-        if self.settings.is_some() && self.timers.is_armed(Timer::Persist) && self.trouble.probes > 0 {
+        let limited = self.user_timeout(now.config).is_some();
+        if limited && self.timers.is_armed(Timer::Persist) && self.trouble.probes > 0 {
             let ago = now.time.as_wrapping_millis().wrapping_sub(self.sent);
-            let left = self.rtt.rto(now.config).saturating_sub(Duration::from_millis(u64::from(ago)));
-            self.timers.arm(Timer::Persist, now.time + left);
+            let rto = self.rtt.rto(now.config);
+            let left = rto.checked_sub(Duration::from_millis(u64::from(ago))).unwrap_or(rto);
+            self.timers.arm(Timer::Persist, now.time + left.max(Duration::from_millis(1)));
         }
     }
 
@@ -185,7 +196,7 @@ impl Connection {
         self.end(now, Ending::TimedOut { phase, state });
     }
 
-    fn give_up_with_reset(&mut self, now: Now<'_>, phase: Phase) {
+    pub(super) fn give_up_with_reset(&mut self, now: Now<'_>, phase: Phase) {
         let state = self.state();
         self.reset_and_end(now, Ending::TimedOut { phase, state });
     }

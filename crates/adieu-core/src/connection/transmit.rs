@@ -57,6 +57,7 @@ impl Connection {
         if let Some(range) = range {
             return Some(self.transmit(now, &range, probe));
         }
+        self.check_waits();
         if core::mem::take(&mut self.keepalive_due) {
             return Some(self.keepalive(now));
         }
@@ -80,7 +81,7 @@ impl Connection {
     fn shape(&self, now: Now<'_>) -> Shape {
         Shape {
             congestion_window: self.congestion.window(),
-            super_segment: now.config.super_segment,
+            super_segment: if self.send.is_urgent() { 0 } else { now.config.super_segment },
             mss: self.segment_room(),
             nodelay: self.is_nodelay(),
             sliver: self.sliver_due,
@@ -134,12 +135,18 @@ impl Connection {
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
+        if again && self.trouble.recovering && !self.trouble.partial && range.start == self.send.una() {
+            // What is sent again in a recovery has a round trip before it, however late it was found (RFC 6675 section
+            // 6). Without selective acknowledgments only the first is (RFC 6582 section 3.2).
+            self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
+        }
         self.set_timers(now);
-        if len > 0 || !again {
+        if len > 0 || !again || probe {
             self.sent = now.time.as_wrapping_millis();
         }
         let first = self.send.outstanding() - range.end.since(range.start) <= u64::from(self.send.mss());
-        if !again && !probe && (first || !self.timers.is_armed(Timer::Early)) {
+        let waits_for_late = self.trouble.recovering || self.send.flight().is_some_and(|flight| flight.sacked() > 0);
+        if !again && !probe && !waits_for_late && (first || !self.timers.is_armed(Timer::Early)) {
             self.watch_tail(now);
         }
         self.check();
@@ -158,14 +165,13 @@ impl Connection {
 
     fn count_departure(&mut self, again: bool, len: u64, mss: u64) {
         let segments = u32::try_from(len.div_ceil(mss)).unwrap_or(u32::MAX);
-        let octets = u32::try_from(len).unwrap_or(u32::MAX);
         self.ledger.note(|ledger| {
             let traffic = &mut ledger.traffic;
             traffic.data_segments_sent = traffic.data_segments_sent.wrapping_add(segments);
             traffic.segments_sent = traffic.segments_sent.wrapping_add(segments.saturating_sub(1));
             if again {
                 ledger.retransmissions = ledger.retransmissions.saturating_add(segments.max(1));
-                traffic.octets_resent = traffic.octets_resent.wrapping_add(octets);
+                traffic.octets_resent = traffic.octets_resent.wrapping_add(len);
             }
         });
     }

@@ -54,7 +54,8 @@ impl Outgoing {
             let len = left.min(size);
             left -= len;
             let body = take(&mut data, len);
-            packets.push(one(&headers, ip, at, body, left == 0, sum));
+            let place = u16::try_from(packets.len()).unwrap_or(u16::MAX);
+            packets.push(one(&headers, ip, (place, at), body, left == 0, sum));
             at += u32::try_from(len).unwrap_or(0);
         }
         packets
@@ -74,13 +75,21 @@ fn take(data: &mut SmallVec<[Bytes; 4]>, mut len: usize) -> SmallVec<[Bytes; 1]>
     taken
 }
 
-/// One segment with these headers, `at` bytes into the data.
-fn one(headers: &[u8], ip: usize, at: u32, body: SmallVec<[Bytes; 1]>, last: bool, sum: SumFn) -> Outgoing {
+/// One segment with these headers, the `place`th of all and `at` bytes into the data.
+fn one(
+    headers: &[u8],
+    ip: usize,
+    (place, at): (u16, u32),
+    body: SmallVec<[Bytes; 1]>,
+    last: bool,
+    sum: SumFn,
+) -> Outgoing {
     let mut head = Vec::from(headers);
     let len: usize = body.iter().map(Bytes::len).sum();
     let (source, destination) = addresses(headers, ip);
     let ttl = headers[if ip == IPV4_HEADER { 8 } else { 7 }];
     ip::emit(source, destination, TCP, ttl, headers.len() - ip + len, &mut head);
+    ip::mark_like(headers, place, &mut head);
     let tcp = &mut head[ip..];
     if let Some(seq) = tcp[SEQ_AT..].first_chunk_mut() {
         *seq = u32::from_be_bytes(*seq).wrapping_add(at).to_be_bytes();

@@ -30,7 +30,7 @@ impl Stack {
         let report = match trouble.kind {
             Kind::Hard | Kind::Soft => Report::Unreachable,
             Kind::TooBig { mtu } => {
-                let current = slot.is.path_mtu(self.config.mtu, headers);
+                let current = slot.is.packet_size(headers);
                 // A router that does not say: the next smaller size that is in use.
                 let mtu = if mtu == 0 { u32::from(next_lower_mtu(current)) } else { mtu };
                 let fragment = v4 && mtu < FRAGMENT_BELOW;

@@ -253,6 +253,19 @@ pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
     header[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// Marks a packet as [`mark`] has marked another, of which it is a part: the `place`th.
+pub fn mark_like(other: &[u8], place: u16, packet: &mut [u8]) {
+    let Some([first, second]) = other.first_chunk::<2>().copied() else { return };
+    if first >> 4 == 6 {
+        return mark(packet, first << 2 & 0x3c | second >> 6, None);
+    }
+    let cut = other.get(4..7).filter(|field| field[2] & 0x40 == 0);
+    let identification = cut.map(|field| u16::from_be_bytes([field[0], field[1]]).wrapping_add(place));
+    if second > 0 || identification.is_some() {
+        mark(packet, second >> 2, identification);
+    }
+}
+
 /// The sum of the pseudo-header (RFC 9293 section 3.1), to which header and data are added.
 pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: IpNumber, length: usize, add: SumFn) -> Checksum {
     let mut sum = Checksum::new(add);

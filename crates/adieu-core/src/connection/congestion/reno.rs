@@ -70,6 +70,7 @@ impl Reno {
             self.window = (self.window / u32::from(self.mss) * u32::from(mss)).max(u32::from(mss));
         }
         self.mss = mss;
+        self.window = self.window.max(u32::from(mss)); // Or nothing could ever leave on a path that is wide again.
     }
 
     pub(super) fn threshold(&self) -> Option<u32> {

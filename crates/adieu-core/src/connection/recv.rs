@@ -342,9 +342,9 @@ impl Recv {
         self.next + free.min(u64::from(u16::MAX) << self.shift)
     }
 
-    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39). The
-    /// field counts in units: rounded up, so that the peer does not see the edge go back, but not further than a unit beyond
-    /// what there is room for. Then it is rounded down, and the peer sees it go back by less than a unit, as RFC 7323
+    /// The window field of a segment that leaves now. The edge moves only by enough to be worth it (MUST-39). The field
+    /// counts in units: rounded up, so that the peer does not see the edge go back, but not further than a unit beyond
+    /// what there is room for. There it is rounded down, and the peer sees it go back by less than a unit, as RFC 7323
     /// section 2.4 tells it to expect; what lies between we take all the same.
     pub(crate) fn announce(&mut self, mss: u16) -> u16 {
         let edge = self.free_edge();

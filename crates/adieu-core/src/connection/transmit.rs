@@ -145,8 +145,7 @@ impl Connection {
             self.sent = now.time.as_wrapping_millis();
         }
         let first = self.send.outstanding() - range.end.since(range.start) <= u64::from(self.send.mss());
-        let waits_for_late = self.trouble.recovering || self.send.flight().is_some_and(|flight| flight.sacked() > 0);
-        if !again && !probe && !waits_for_late && (first || !self.timers.is_armed(Timer::Early)) {
+        if !again && !probe && (first || !self.timers.is_armed(Timer::Early)) && !self.waits_for_late() {
             self.watch_tail(now);
         }
         self.check();
@@ -161,6 +160,11 @@ impl Connection {
         self.ack.take();
         let segment_size = if len == 0 { 0 } else { mss };
         self.segment(header, data, segment_size)
+    }
+
+    /// Whether the early timer waits for what others have overtaken: that must not be put off by new data.
+    fn waits_for_late(&self) -> bool {
+        self.trouble.recovering || self.send.flight().is_some_and(|flight| flight.sacked() > 0)
     }
 
     fn count_departure(&mut self, again: bool, len: u64, mss: u64) {

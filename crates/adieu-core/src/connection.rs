@@ -87,8 +87,6 @@ pub struct Connection {
     scaled: bool,
     /// A keepalive probe is to leave.
     keepalive_due: bool,
-    /// FIN-WAIT-2 without an owner has begun: its time runs.
-    abandoned: bool,
     zero_linger: bool,
     events: Events,
     /// The MSS we announced.
@@ -269,7 +267,7 @@ impl Connection {
             rtt.after_lost_syn();
         }
         ledger.note(|ledger| ledger.spent.enter(State::Established, now.time));
-        let mss = opened.mss - if agreed.stamps.is_some() { 12 } else { 0 };
+        let mss = opened.mss - network::option_size(agreed.stamps.as_ref());
         let (theirs, ours) = agreed.shifts.unwrap_or_default();
         let mut timers = Timers::NONE;
         let keepalive = opened.settings.as_ref().and_then(|settings| settings.keepalive);
@@ -297,7 +295,6 @@ impl Connection {
             sack: agreed.sack,
             scaled: agreed.shifts.is_some(),
             keepalive_due: false,
-            abandoned: false,
             zero_linger: false,
             events: Events::default(),
             announced: opened.announced,
@@ -379,7 +376,6 @@ impl Connection {
                 self.recv.note_old(segment);
             }
             self.ack.owe_out_of_window(now);
-            self.ledger.note(|ledger| ledger.paws = true);
         }
         !old
     }
@@ -389,7 +385,7 @@ impl Connection {
         if let Some((stamps, theirs)) = self.stamps.as_mut().zip(segment.options.timestamps)
             && position == Position::Acceptable
         {
-            stamps.take(theirs.value, segment.seq, now.time);
+            stamps.take(theirs.value, segment.seq, self.recv.last_acknowledged(), now.time);
         }
         // RFC 5482 section 2: 0 says nothing.
         if let Some(timeout) = segment.options.user_timeout.filter(|timeout| timeout & 0x7fff != 0) {
@@ -643,6 +639,7 @@ impl Connection {
             // An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5).
             self.trouble.since = now.time;
             self.trouble.probes = 0;
+            self.timers.stop(Timer::Idle); // Nobody wants to know any more whether the peer is there.
         }
         self.recv.close();
         self.shut_down(now);

@@ -13,6 +13,7 @@ use crate::connection::{Agreed, Now, Opened};
 use crate::seq::Seq;
 use crate::settings::Settings;
 use crate::time::Instant;
+use crate::wire::options::user_timeout_field;
 use crate::wire::tcp::{Control, Header};
 use crate::wire::{Flags, Options, Segment, Timestamps};
 
@@ -360,7 +361,7 @@ impl Opening {
                 // RFC 7323 section 2.3: a larger shift counts as 14.
                 shifts: shift.map(|theirs| (theirs.min(14), shift_for(now.config.receive_buffer))),
                 sack: self.theirs.sack_permitted && now.config.selective_acks,
-                stamps: stamps.map(|theirs| Stamps::new(self.terms.offset, theirs, irs + 1, now.time)),
+                stamps: stamps.map(|theirs| Stamps::new(self.terms.offset, theirs, now.time)),
                 user_timeout: self.theirs.user_timeout,
             },
             tries: self.tries,
@@ -404,14 +405,5 @@ impl Opening {
         let fatal = hard && self.state() == State::SynSent;
         let unreachable = Ending::Unreachable { icmp_type: icmp.0, code: icmp.1 };
         Some(if fatal { Verdict::Failed(unreachable) } else { Verdict::Waiting })
-    }
-}
-
-/// A user timeout as the option says it: seconds, or with the highest bit minutes (RFC 5482 section 2); never 0.
-pub(crate) fn user_timeout_field(timeout: crate::Duration) -> u16 {
-    let seconds = timeout.as_secs().max(1);
-    match u16::try_from(seconds).ok().filter(|seconds| *seconds < 1 << 15) {
-        Some(seconds) => seconds,
-        None => 1 << 15 | u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX).min((1 << 15) - 1),
     }
 }

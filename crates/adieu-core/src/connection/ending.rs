@@ -332,8 +332,6 @@ pub(crate) struct Ledger {
     pub(crate) traffic: Traffic,
     /// Most runs and pieces looked at for one segment.
     pub(crate) steps: u32,
-    /// A segment was dropped because its timestamp was old.
-    pub(crate) paws: bool,
 }
 
 /// Counts of segments and octets.
@@ -351,7 +349,7 @@ pub(crate) struct Traffic {
 impl Ledger {
     pub(crate) fn begin(state: State, now: Instant) -> Self {
         let spent = Spent::begin(state, now);
-        Self { spent, retransmissions: 0, unread: 0, icmp: None, traffic: Traffic::default(), steps: 0, paws: false }
+        Self { spent, retransmissions: 0, unread: 0, icmp: None, traffic: Traffic::default(), steps: 0 }
     }
 }
 

@@ -22,7 +22,7 @@ impl Connection {
         let before = self.settings();
         self.settings = (settings != Settings::default()).then(|| Box::new(settings));
         self.hurry(now);
-        if self.ended.is_none() && before.keepalive != settings.keepalive {
+        if self.ended.is_none() && !self.is_detached() && before.keepalive != settings.keepalive {
             self.trouble.keepalives = 0;
             self.timers.stop(Timer::Idle);
             self.watch_idle(now);

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 
+use super::stamps::Stamps;
 use super::{Connection, Events, Now};
 use crate::seq::Seq;
 use crate::time::Instant;
+use crate::wire::options::TIMESTAMPS_SIZE;
 
 /// A path that carries less than the interface.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -92,6 +94,11 @@ impl Connection {
 
     /// Octets of the options that every segment carries.
     pub(super) fn option_size(&self) -> u16 {
-        if self.stamps.is_some() { 12 } else { 0 }
+        option_size(self.stamps.as_ref())
     }
+}
+
+/// Octets of the options that every segment of a connection with these timestamps carries.
+pub(super) fn option_size(stamps: Option<&Stamps>) -> u16 {
+    stamps.map_or(0, |_| TIMESTAMPS_SIZE as u16)
 }

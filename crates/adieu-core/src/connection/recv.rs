@@ -105,7 +105,7 @@ impl Recv {
     pub(crate) fn new(irs: Seq, shift: u8, sack: bool, config: &Config) -> Self {
         Self {
             next: Offset::DATA,
-            acknowledged: Offset::SYN,
+            acknowledged: Offset::DATA,
             edge: Offset::DATA + u64::from(initial_window(config)),
             fin: Offset::NONE,
             queue: ByteQueue::default(),
@@ -379,6 +379,11 @@ impl Recv {
     /// Numbers that came and were not acknowledged.
     pub(crate) fn unacknowledged(&self) -> u32 {
         u32::try_from(self.next.since(self.acknowledged)).unwrap_or(u32::MAX)
+    }
+
+    /// The number that was acknowledged last (Last.ACK.sent).
+    pub(crate) fn last_acknowledged(&self) -> Seq {
+        self.acknowledged.on_wire(self.irs)
     }
 
     /// Everything that has come in order is acknowledged by what leaves now; up to which number.

@@ -12,17 +12,15 @@ pub(crate) struct Stamps {
     recent: u32,
     /// When it was taken, in milliseconds modulo 2^32.
     taken: u32,
-    /// Last.ACK.sent.
-    last_ack: Seq,
 }
 
 /// TS.Recent is void after so long without a segment (RFC 7323 section 5.5): the peer's clock may have wrapped.
 const VOID_AFTER: u32 = 24 * 24 * 3600 * 1000;
 
 impl Stamps {
-    /// The state after a SYN that said `recent`, acknowledged up to `last_ack`.
-    pub(crate) fn new(offset: u32, recent: u32, last_ack: Seq, now: Instant) -> Self {
-        Self { offset, recent, taken: now.as_wrapping_millis(), last_ack }
+    /// The state after a SYN that said `recent`.
+    pub(crate) fn new(offset: u32, recent: u32, now: Instant) -> Self {
+        Self { offset, recent, taken: now.as_wrapping_millis() }
     }
 
     /// Our clock.
@@ -36,17 +34,16 @@ impl Stamps {
     }
 
     /// Takes the value of an acceptable segment that begins at `seq` (R2, R3; section 4.3: what lies beyond the last
-    /// acknowledgment must not be echoed, or holes would make round trips look short).
-    pub(crate) fn take(&mut self, value: u32, seq: Seq, now: Instant) {
-        if seq.distance(self.last_ack) <= 0 && !self.is_old(value, now) {
+    /// acknowledgment, `last_ack`, must not be echoed, or holes would make round trips look short).
+    pub(crate) fn take(&mut self, value: u32, seq: Seq, last_ack: Seq, now: Instant) {
+        if seq.distance(last_ack) <= 0 && !self.is_old(value, now) {
             self.recent = value;
             self.taken = now.as_wrapping_millis();
         }
     }
 
-    /// What a segment says that leaves now with this acknowledgment.
-    pub(crate) fn stamp(&mut self, now: Instant, ack: Seq) -> Timestamps {
-        self.last_ack = ack;
+    /// What a segment says that leaves now.
+    pub(crate) fn stamp(&self, now: Instant) -> Timestamps {
         Timestamps { value: Self::clock(self.offset, now), echo: self.recent }
     }
 
@@ -79,12 +76,12 @@ mod tests {
 
     #[test]
     fn x_ts_paws_counts_modulo_the_wrap_and_is_void_after_24_days() {
-        let mut stamps = Stamps::new(0, u32::MAX - 5, Seq(100), Instant::ZERO);
+        let mut stamps = Stamps::new(0, u32::MAX - 5, Instant::ZERO);
         assert!(stamps.is_old(u32::MAX - 6, Instant::ZERO) && !stamps.is_old(u32::MAX - 5, Instant::ZERO));
         assert!(!stamps.is_old(3, Instant::ZERO));
-        stamps.take(3, Seq(101), Instant::ZERO);
+        stamps.take(3, Seq(101), Seq(100), Instant::ZERO);
         assert_eq!(stamps.kept().0, u32::MAX - 5, "beyond the last acknowledgment");
-        stamps.take(3, Seq(100), Instant::ZERO);
+        stamps.take(3, Seq(100), Seq(100), Instant::ZERO);
         assert_eq!(stamps.kept().0, 3);
         let days = |days: u64| Instant::from_secs(days * 24 * 3600 + 1);
         assert!(stamps.is_old(2, days(23)) && !stamps.is_old(2, days(24)));
@@ -92,7 +89,7 @@ mod tests {
 
     #[test]
     fn b_rto_an_echo_tells_the_round_trip_also_of_what_was_sent_twice() {
-        let stamps = Stamps::new(u32::MAX, 0, Seq(0), Instant::ZERO);
+        let stamps = Stamps::new(u32::MAX, 0, Instant::ZERO);
         let echo = Stamps::clock(u32::MAX, Instant::from_millis(500));
         assert_eq!(stamps.age(echo, Instant::from_millis(620)), Some(Duration::from_millis(120)));
         assert_eq!(stamps.age(echo.wrapping_add(1000), Instant::from_millis(620)), None);

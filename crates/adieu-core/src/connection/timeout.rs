@@ -6,6 +6,7 @@ use super::timers::Timer;
 use super::{Connection, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
 use crate::time::{Duration, Instant};
+use crate::wire::options::user_timeout_of;
 
 impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`Instant::NEVER`] where nothing is
@@ -144,7 +145,7 @@ impl Connection {
         if settings.user_timeout.is_some() {
             return settings.user_timeout; // An explicit choice is not overruled (RFC 5482 section 3).
         }
-        let wanted = peer_timeout(self.peer_timeout).filter(|_| settings.exchange_user_timeout)?;
+        let wanted = user_timeout_of(self.peer_timeout).filter(|_| settings.exchange_user_timeout)?;
         let (low, high) = config.user_timeout_limits;
         Some(wanted.max(low).min(high.max(low)).max(self.rtt.base() + Duration::from_millis(1)))
     }
@@ -221,9 +222,7 @@ impl Connection {
         } else if !self.timers.is_armed(Timer::Retransmit) {
             self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
         }
-        if self.is_abandoned() && !self.abandoned {
-            self.abandoned = true;
-            self.timers.stop(Timer::Idle);
+        if self.is_abandoned() {
             self.watch_idle(now);
         }
     }
@@ -232,10 +231,3 @@ impl Connection {
 /// Retransmissions in a row after which the application hears of it, R1 (SHLD-10).
 const R1: u8 = 3;
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A user timeout as the peer's option says it (RFC 5482 section 2).
-fn peer_timeout(field: u16) -> Option<Duration> {
-    let value = u64::from(field & 0x7fff);
-    let seconds = if field & 0x8000 == 0 { value } else { value * 60 };
-    (value > 0).then(|| Duration::from_secs(seconds))
-}

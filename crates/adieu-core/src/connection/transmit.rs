@@ -245,7 +245,7 @@ impl Connection {
         let ack = self.recv.acknowledge();
         let sack =
             if self.sack && self.recv.has_blocks() { self.recv.blocks(self.most_blocks()) } else { Blocks::default() };
-        let timestamps = self.stamps.as_mut().map(|stamps| stamps.stamp(now.time, ack));
+        let timestamps = self.stamps.as_ref().map(|stamps| stamps.stamp(now.time));
         let options = Options { timestamps, sack, ..Options::default() };
         Header { options, ..Header::bare(seq, Some(ack), self.recv.announce(self.send.mss())) }
     }

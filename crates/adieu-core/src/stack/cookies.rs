@@ -140,7 +140,7 @@ impl Stack {
             agreed: Agreed {
                 shifts: shift.map(|theirs| (theirs, shift_for(self.config.receive_buffer))),
                 sack,
-                stamps: stamp.map(|stamp| Stamps::new(terms.offset, stamp.value, irs + 1, self.now)),
+                stamps: stamp.map(|stamp| Stamps::new(terms.offset, stamp.value, self.now)),
                 user_timeout: None,
             },
             tries: 1,

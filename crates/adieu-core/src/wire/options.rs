@@ -1,6 +1,7 @@
 //! TCP options: read in one walk, written in the order and with the padding that common stacks use.
 
 use crate::seq::Seq;
+use crate::time::Duration;
 
 /// The options we understand; all others are skipped (MUST-6). Of an option that comes twice the last one counts.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -184,6 +185,25 @@ impl Options {
     }
 }
 
+/// A user timeout as the option says it: seconds, or with the highest bit minutes (RFC 5482 section 2); never 0.
+pub(crate) fn user_timeout_field(timeout: Duration) -> u16 {
+    let seconds = timeout.as_secs().max(1);
+    match u16::try_from(seconds).ok().filter(|seconds| *seconds < MINUTES) {
+        Some(seconds) => seconds,
+        None => MINUTES | u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX).min(MINUTES - 1),
+    }
+}
+
+/// What the option says; `None` where it says nothing (0).
+pub(crate) fn user_timeout_of(field: u16) -> Option<Duration> {
+    let value = u64::from(field & !MINUTES);
+    let seconds = if field & MINUTES == 0 { value } else { value * 60 };
+    (value > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// The bit of a user timeout that says minutes.
+const MINUTES: u16 = 1 << 15;
+
 fn word(bytes: &[u8; 8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
@@ -248,6 +268,15 @@ mod tests {
         assert_eq!(syn.size(), 20);
         syn.emit(&mut bytes);
         assert_eq!(bytes, [2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 9, 1, 3, 3, 7]);
+    }
+
+    #[test]
+    fn x_uto_seconds_then_minutes_and_never_nothing() {
+        for (seconds, said) in [(0, 1), (1, 1), (32_767, 32_767), (32_768, 547 * 60), (u64::MAX, 32_767 * 60)] {
+            let field = user_timeout_field(Duration::from_secs(seconds));
+            assert_eq!(user_timeout_of(field), Some(Duration::from_secs(said)), "{seconds}");
+        }
+        assert_eq!([user_timeout_of(0), user_timeout_of(MINUTES)], [None, None]);
     }
 
     #[test]

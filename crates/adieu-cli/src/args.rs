@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adieu::DrainBudget;
 use clap::{Parser, Subcommand};
 
 /// TCP connections that end right: see how, with your own eyes.
@@ -209,6 +210,11 @@ pub(crate) struct Listen {
     /// The stack's own address and port; this host gets the other address of the same /30
     #[arg(value_name = "ADDR:PORT", value_parser = address_and_port)]
     pub(crate) local: SocketAddr,
+    /// At the end of standard input, close both directions at once: what the peer still sends is thrown away, up to
+    /// BYTES and for TIME, so that it can read the answer before a reset destroys it [without a value: 1MiB,2s]
+    #[arg(long, value_name = "BYTES,TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1MiB,2s",
+          value_parser = drain_budget)]
+    pub(crate) close_drain: Option<DrainBudget>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -243,11 +249,45 @@ pub(crate) struct Common {
     /// Stay for all of TIME-WAIT (60 s) instead of just long enough to answer a repeated FIN
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Print the receipt as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Name the connection in the receipt and in warnings
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Go on where an earlier run with the same address stopped: keys, clocks and connections in TIME-WAIT are read
+    /// from FILE if it exists, and written to it at exit. It holds secrets, and only you may read it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "Ctrl-C (or SIGTERM) closes our direction and waits for the peer; a second one resets the \
     connection.\nExit codes: 0 a graceful ending, 1 any other or a CMD that failed, 2 a mistake in the command or \
     something the machine lacks.";
+
+fn drain_budget(text: &str) -> Result<DrainBudget, String> {
+    let budget = || {
+        let (bytes, time) = text.split_once(',')?;
+        Some(DrainBudget { bytes: size(bytes)?, time: short_time(time)? })
+    };
+    budget().ok_or_else(|| "give bytes and a time, for example 65536,500ms or 1MiB,2s".into())
+}
+
+fn size(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let unit = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)));
+    let (number, shift) = unit.unwrap_or((text, &0));
+    number.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+fn short_time(text: &str) -> Option<Duration> {
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 1000),
+        (None, None) => return None,
+    };
+    Some(Duration::from_millis(number.trim().parse::<u64>().ok()?.checked_mul(unit)?))
+}
 
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug)]

@@ -53,14 +53,14 @@ async fn serve(connect: &Connect, peer: SocketAddr, local: IpAddr, place: Place)
     let (graceful, interrupted) = match opened {
         Ok(stream) => {
             notice(format_args!("connected with {peer}"));
-            let relayed = attend(&link.net, stream, &connect.common, &mut signals).await;
-            (relayed.receipt.ending.is_graceful(), relayed.interrupted)
+            let attended = attend(&link.net, stream, &connect.common, None, &mut signals).await;
+            (attended.graceful, attended.interrupted)
         }
         Err(error) => {
             link.net.flushed().await;
             match (link.net.take_receipts().pop(), error) {
                 (Some((flow, receipt)), _) => {
-                    print_receipt(&format!("{} <-> {}", flow.local(), flow.remote()), &receipt);
+                    print_receipt(&connect.common, &flow, &receipt);
                 }
                 (None, Some(error)) => return Err(error.into()),
                 (None, None) => {}
@@ -68,6 +68,7 @@ async fn serve(connect: &Connect, peer: SocketAddr, local: IpAddr, place: Place)
             (false, true)
         }
     };
+    link.leave(&connect.common)?;
     let command_well = match exec {
         // A server does not end by itself; one that serves a single connection does.
         Some(exec) => exec.finish(&mut signals, Some(if interrupted { Duration::ZERO } else { AFTERWARDS })).await,

@@ -31,8 +31,8 @@ async fn serve(listen: &Listen, place: Place) -> Result<Outcome, Failure> {
     let (graceful, interrupted) = match accepted {
         Accepted::Connection(stream, peer) => {
             notice(format_args!("connected with {peer}"));
-            let relayed = attend(&link.net, stream, &listen.common, &mut signals).await;
-            (relayed.receipt.ending.is_graceful(), relayed.interrupted)
+            let attended = attend(&link.net, stream, &listen.common, listen.close_drain, &mut signals).await;
+            (attended.graceful, attended.interrupted)
         }
         Accepted::CommandEnded => {
             notice("adieu: the command of --exec ended without a connection");
@@ -43,6 +43,7 @@ async fn serve(listen: &Listen, place: Place) -> Result<Outcome, Failure> {
             (false, true)
         }
     };
+    link.leave(&listen.common)?;
     let command_well = match exec {
         Some(exec) => exec.finish(&mut signals, interrupted.then_some(Duration::ZERO)).await,
         None => true,

@@ -21,6 +21,8 @@ mod session;
 #[cfg(target_os = "linux")]
 mod signals;
 mod spec;
+#[cfg(target_os = "linux")]
+mod state;
 mod tour;
 
 use std::process::ExitCode;

@@ -14,9 +14,10 @@ use crate::signals::Signals;
 
 const CHUNK: usize = 64 * 1024;
 
-/// How a relayed connection ended.
+/// How far a relay has come.
 pub(crate) struct Relayed {
-    pub(crate) receipt: Receipt,
+    /// `None` where our direction is to be closed, and whatever else comes is not wanted.
+    pub(crate) receipt: Option<Receipt>,
     /// A signal asked for it.
     pub(crate) interrupted: bool,
 }
@@ -25,10 +26,10 @@ pub(crate) struct Relayed {
 ///
 /// Our direction is closed at the end of standard input, or at the first signal. A second signal resets the connection,
 /// and so does standard output that nobody reads any more, and standard input that cannot be read: a FIN would say that
-/// this was all.
-pub(crate) async fn relay(stream: &TcpStream, signals: &mut Signals) -> Relayed {
+/// this was all. With `drains`, the relay is over where our direction would be closed.
+pub(crate) async fn relay(stream: &TcpStream, signals: &mut Signals, drains: bool) -> Relayed {
     let stop = Notify::new();
-    let mut input = pin!(send_input(stream, &stop));
+    let mut input = pin!(send_input(stream, &stop, !drains));
     let mut output = pin!(write_output(stream));
     let mut end = pin!(stream.ended());
     let (mut sending, mut writing, mut ended, mut interrupted) = (true, true, false, false);
@@ -36,9 +37,13 @@ pub(crate) async fn relay(stream: &TcpStream, signals: &mut Signals) -> Relayed 
         tokio::select! {
             sent = &mut input, if sending => {
                 sending = false;
-                if let Err(error) = sent {
-                    notice(format_args!("adieu: cannot read standard input ({error}); resetting the connection"));
-                    stream.abort();
+                match sent {
+                    Ok(()) if drains && !ended => return Relayed { receipt: None, interrupted },
+                    Ok(()) => {}
+                    Err(error) => {
+                        notice(format_args!("adieu: cannot read standard input ({error}); resetting the connection"));
+                        stream.abort();
+                    }
                 }
             }
             written = &mut output, if writing => {
@@ -62,12 +67,12 @@ pub(crate) async fn relay(stream: &TcpStream, signals: &mut Signals) -> Relayed 
             }
         }
     }
-    Relayed { receipt: stream.ended().await, interrupted }
+    Relayed { receipt: Some(stream.ended().await), interrupted }
 }
 
-/// Standard input to the peer, then our FIN. Fails where standard input cannot be read; how writing to the peer failed
-/// stands in the receipt.
-async fn send_input(mut stream: &TcpStream, stop: &Notify) -> io::Result<()> {
+/// Standard input to the peer, then our FIN if it is to be `closed`. Fails where standard input cannot be read; how
+/// writing to the peer failed stands in the receipt.
+async fn send_input(mut stream: &TcpStream, stop: &Notify, closed: bool) -> io::Result<()> {
     let mut input = tokio::io::stdin();
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -77,8 +82,10 @@ async fn send_input(mut stream: &TcpStream, stop: &Notify) -> io::Result<()> {
             n = input.read(&mut buffer) => n?,
         };
         if n == 0 {
-            // An error says that the connection has ended.
-            let _ = stream.shutdown().await;
+            if closed {
+                // An error says that the connection has ended.
+                let _ = stream.shutdown().await;
+            }
             return Ok(());
         }
         if stream.write_all(&buffer[..n]).await.is_err() {

@@ -1,12 +1,14 @@
 //! What `listen` and `connect` share: the way into a runtime, the TUN, the last words.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use adieu::device::{Tun, TunError, tun_for};
-use adieu::{Net, Receipt, State, TcpStream};
+use adieu::{DrainBudget, Flow, Net, Receipt, State, TcpStream, Warning};
 use adieu_trace::receipt_block;
+use serde::Serialize;
 
 use crate::args::Common;
 use crate::exec::{Environment, Exec};
@@ -15,6 +17,7 @@ use crate::output;
 use crate::relay::{Relayed, relay};
 use crate::rootless::{self, Place};
 use crate::signals::Signals;
+use crate::state;
 
 /// Both sides' usual smallest retransmission time.
 const MIN_RTO: Duration = Duration::from_millis(200);
@@ -56,10 +59,29 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn make(local: IpAddr, common: &Common, place: Place) -> Result<Self, Failure> {
+        let suspended = common.state.as_deref().map(state::read).transpose()?.flatten();
         let (tun, kernel) = make_tun(local, common, place)?;
         let name = tun.name().to_owned();
-        let net = Net::builder(tun).address(local).start()?;
+        let (mut builder, resumes) = (Net::builder(tun).address(local), suspended.is_some());
+        if let Some(suspended) = suspended {
+            builder = builder.resume(suspended);
+        }
+        let net = builder.start()?;
+        if let (Some(path), true) = (&common.state, resumes) {
+            let records = match net.held().time_waits {
+                1 => "1 connection".to_owned(),
+                n => format!("{n} connections"),
+            };
+            notice(format_args!("going on from {}, with {records} in TIME-WAIT", path.display()));
+        }
         Ok(Self { net, local, kernel, tun: name })
+    }
+
+    /// The last words: what somebody should look at, and what the next process must know.
+    pub(crate) fn leave(&self, common: &Common) -> Result<(), Failure> {
+        self.net.take_warnings().iter().for_each(|warning| notice(format_args!("adieu: warning: {}", words(warning))));
+        let write = |path: &PathBuf| state::write(path, &self.net.suspend());
+        common.state.as_ref().map_or(Ok(()), write)
     }
 
     /// Starts the command of `--exec`, if there is one.
@@ -83,23 +105,97 @@ fn make_tun(local: IpAddr, common: &Common, place: Place) -> Result<(Tun, IpAddr
     })
 }
 
-/// Relays until the connection has ended, prints the receipt, and stays a while in TIME-WAIT.
-pub(crate) async fn attend(net: &Net, stream: TcpStream, common: &Common, signals: &mut Signals) -> Relayed {
-    let title = format!("{} <-> {}", stream.local_addr(), stream.peer_addr());
-    let relayed = relay(&stream, signals).await;
-    let waits = stream.state() == State::TimeWait;
-    drop(stream);
-    net.flushed().await;
-    print_receipt(&title, &relayed.receipt);
-    if waits {
-        stay(net, &relayed.receipt, common.wait, signals).await;
-    }
-    relayed
+/// How a connection ended that was attended to.
+pub(crate) struct Attended {
+    pub(crate) graceful: bool,
+    /// A signal asked for it.
+    pub(crate) interrupted: bool,
 }
 
-/// Prints a receipt to standard error.
-pub(crate) fn print_receipt(title: &str, receipt: &Receipt) {
-    let block = receipt_block(title, receipt, output::width(), output::style(crate::args::Color::Auto));
+/// Relays until the connection has ended, prints the receipt, and stays a while in TIME-WAIT. With a `drain`, all that
+/// comes after the end of standard input is thrown away.
+pub(crate) async fn attend(
+    net: &Net,
+    stream: TcpStream,
+    common: &Common,
+    drain: Option<DrainBudget>,
+    signals: &mut Signals,
+) -> Attended {
+    let flow = Flow::new(stream.local_addr(), stream.peer_addr());
+    stream.set_label(common.label.as_deref().unwrap_or_default());
+    let Relayed { receipt, interrupted } = relay(&stream, signals, drain.is_some()).await;
+    let receipt = match receipt {
+        Some(receipt) => receipt,
+        None => close_drain(net, stream, drain.unwrap_or_default(), signals).await,
+    };
+    let waits = net.state(&flow) == State::TimeWait;
+    net.flushed().await;
+    print_receipt(common, &flow, &receipt);
+    if waits {
+        stay(net, &receipt, common.wait, signals).await;
+    }
+    Attended { graceful: receipt.ending.is_graceful(), interrupted }
+}
+
+/// Closes both directions, and throws away what comes; a signal makes a reset of it.
+async fn close_drain(net: &Net, stream: TcpStream, budget: DrainBudget, signals: &mut Signals) -> Receipt {
+    let mut closed = std::pin::pin!(stream.close_drain(budget));
+    let closed = tokio::select! {
+        closed = &mut closed => closed,
+        signal = signals.next() => {
+            notice(format_args!("adieu: {signal}: resetting the connection"));
+            net.drain(Duration::ZERO).await;
+            closed.await
+        }
+    };
+    closed.unwrap_or_else(|error| error.receipt)
+}
+
+/// How a connection is called.
+fn title(label: &str, flow: &Flow) -> String {
+    let (space, local, remote) = (if label.is_empty() { "" } else { ": " }, flow.local(), flow.remote());
+    format!("{label}{space}{local} <-> {remote}")
+}
+
+/// A warning as a sentence.
+fn words(warning: &Warning) -> String {
+    match warning {
+        Warning::Stuck(stuck) => {
+            let who = match stuck.state {
+                State::CloseWait => "the peer has closed its direction, and we have not closed ours",
+                _ => "we have closed our direction, and the peer has not closed its",
+            };
+            let (title, state, age) = (title(&stuck.label, &stuck.flow), stuck.state, stuck.age.as_secs());
+            format!("{title} was in {state} for {age} s and nothing came or went: {who}")
+        }
+        Warning::PortsScarce { local, remote, usage } => {
+            format!("{} of {} ports of {local} towards {remote} are taken", usage.in_use, usage.all)
+        }
+    }
+}
+
+/// A receipt for programs.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    label: &'a str,
+    local: SocketAddr,
+    remote: SocketAddr,
+    receipt: adieu_trace::json::Receipt,
+}
+
+/// Prints a receipt to standard error, for people or as one line for programs.
+pub(crate) fn print_receipt(common: &Common, flow: &Flow, receipt: &Receipt) {
+    let label = common.label.as_deref().unwrap_or_default();
+    if common.json {
+        let (local, remote, receipt) = (flow.local(), flow.remote(), adieu_trace::json::Receipt::of(receipt));
+        if let Ok(line) = serde_json::to_string(&Document { version: 1, label, local, remote, receipt }) {
+            notice(line);
+        }
+        return;
+    }
+    let style = output::style(crate::args::Color::Auto);
+    let block = receipt_block(&title(label, flow), receipt, output::width(), style);
     notice(block.trim_end_matches('\n'));
 }
 
@@ -129,4 +225,30 @@ fn repeated_fin(receipt: &Receipt) -> Duration {
     let round_trip: Duration = opening.map(|(_, stay)| stay).sum();
     let rto = if round_trip < INITIAL_RTO { round_trip * 3 } else { INITIAL_RTO };
     rto.max(MIN_RTO) * 7 / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adieu::FlowState;
+
+    /// TO-11: whose turn it is.
+    #[test]
+    fn to_11_a_warning_says_who_has_not_closed() {
+        let stuck = |state| {
+            let flow = Flow::v4([10, 77, 0, 1], 80, [10, 77, 0, 2], 5000);
+            let (age, label) = (Duration::from_secs(75), "upload".into());
+            words(&Warning::Stuck(FlowState { flow, handle: None, label, state, age, quiet: age, held: 0 }))
+        };
+        let name = "upload: 10.77.0.1:80 <-> 10.77.0.2:5000 was in";
+        let waits = "for 75 s and nothing came or went:";
+        assert_eq!(
+            stuck(State::CloseWait),
+            format!("{name} CLOSE-WAIT {waits} the peer has closed its direction, and we have not closed ours")
+        );
+        assert_eq!(
+            stuck(State::FinWait2),
+            format!("{name} FIN-WAIT-2 {waits} we have closed our direction, and the peer has not closed its")
+        );
+    }
 }

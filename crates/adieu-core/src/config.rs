@@ -31,13 +31,42 @@ pub struct Config {
     /// Lets a reset with exactly the next number end TIME-WAIT, as RFC 9293 has it and Linux does. Default off: RFC
     /// 1337 shows what such a reset may come of (TW-7).
     pub reset_ends_time_wait: bool,
-    /// Most memory TIME-WAIT records may take, in bytes. Default 256 MiB.
+    /// Most memory that records in TIME-WAIT and in quarantine may take, in bytes. Default 256 MiB.
     pub time_wait_budget: usize,
+    /// Most memory that tombstones may take, 16 bytes each: what is left of a record that gave way to another, and
+    /// keeps a new connection's numbers ahead of the old one's (TW-14). Default 16 MiB.
+    pub tombstone_budget: usize,
+    /// Most memory that records of orphans in FIN-WAIT-2 may take, in bytes (3.8). Default 64 MiB.
+    pub fin_wait_2_budget: usize,
+    /// Connections without an owner, records in FIN-WAIT-2 apart (OR-3). Default 65,536.
+    pub max_orphans: u32,
+    /// Bytes that all of them may hold in queues. Default 64 MiB.
+    pub orphan_bytes: usize,
+    /// Bytes that all connections may hold in queues; above it orphans are given up, then connections that do not move
+    /// (3.11). Default 1 GiB.
+    pub memory: usize,
+    /// Share of the local ports towards one destination, in percent, above which
+    /// [`Stack::poll_warning`](crate::Stack::poll_warning) says so; 0 for never. Default 80.
+    pub port_warning: u8,
+    /// After the stack's first step: how long it begins and accepts nothing, because it does not know which old
+    /// connections are under way; MSL, where neither clock nor keys outlive the process (QT-1). Default 0.
+    pub quiet_time: Duration,
+    /// Resets in a second for segments without a connection, for each part of the network (/24, /48); at least half of
+    /// them, at random (RS-7). `u32::MAX` for no limit. Default 200.
+    pub stray_resets: u32,
     /// How long a connection nobody can reach stays in FIN-WAIT-2 (TO-9). Default 60 s.
     pub fin_wait_2: Duration,
+    /// How long nothing may happen in CLOSE-WAIT before [`Stack::poll_warning`](crate::Stack::poll_warning) names the
+    /// connection: its application has been told of the peer's FIN and does not close (TO-11). `Duration::MAX` for
+    /// never. Default 60 s.
+    pub close_wait_warning: Duration,
+    /// The same for FIN-WAIT-2 with a handle, where the peer does not close. Default 5 min.
+    pub fin_wait_2_warning: Duration,
     /// Retransmissions of an orphan's data or FIN before it is given up, at least 100 s in all (OR-2); probes of a
     /// closed window before it is given up, at most about 100 s in all (ZW-5). Default 8.
     pub orphan_retries: u8,
+    /// How long an orphan may take in all, however it moves (3.12). Default 10 min.
+    pub orphan_time: Duration,
     /// Retransmissions of data or FIN before the connection is given up, R2 (RFC 9293 MUST-20). Default 15.
     pub retries: u8,
     /// Retransmissions of a SYN before `connect` fails (RFC 9293 MUST-23: at least 180 s in all). Default 7.
@@ -107,9 +136,20 @@ impl Default for Config {
             time_wait: Duration::from_secs(60),
             unsafe_short_time_wait: false,
             reset_ends_time_wait: false,
-            time_wait_budget: 256 * 1024 * 1024,
+            time_wait_budget: 256 << 20,
+            tombstone_budget: 16 << 20,
+            fin_wait_2_budget: 64 << 20,
+            max_orphans: 65_536,
+            orphan_bytes: 64 << 20,
+            memory: 1 << 30,
+            port_warning: 80,
+            quiet_time: Duration::ZERO,
+            stray_resets: 200,
             fin_wait_2: Duration::from_secs(60),
+            close_wait_warning: Duration::from_secs(60),
+            fin_wait_2_warning: Duration::from_secs(300),
             orphan_retries: 8,
+            orphan_time: Duration::from_secs(600),
             retries: 15,
             syn_retries: 7,
             syn_ack_retries: 5,
@@ -149,7 +189,7 @@ impl Config {
     pub fn time_wait(&self, rto: Duration) -> Duration {
         let floor = if self.unsafe_short_time_wait { Duration::ZERO } else { Duration::from_secs(30) };
         let wait = self.time_wait.clamp(floor, Duration::from_secs(240));
-        let long = rto * 7 / 2 > wait && !self.unsafe_short_time_wait;
+        let long = rto.saturating_mul(7) / 2 > wait && !self.unsafe_short_time_wait;
         if long { wait.max(Duration::from_secs(240)) } else { wait }
     }
 

@@ -5,8 +5,11 @@ mod check;
 pub mod close;
 pub(crate) mod congestion;
 pub mod ending;
+mod events;
 pub(crate) mod flight;
+pub(crate) mod half_close;
 mod insight;
+mod names;
 pub(crate) mod network;
 mod rack;
 mod reassembly;
@@ -26,9 +29,10 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use ack::Ack;
-use close::{Close, State};
+use close::{Close, Closer, State};
 use congestion::Congestion;
 use ending::{Cause, Ending, Ledger, Noted, Order, Receipt};
+use half_close::{Alarm, Drain};
 use network::Path;
 use rack::Rack;
 use recv::{Position, Recv};
@@ -44,6 +48,8 @@ use crate::time::{Duration, Instant};
 use crate::time_wait::Legacy;
 use crate::wire::{Flags, Segment};
 
+pub use events::{Events, ReadError, WriteError};
+pub use half_close::{DrainBudget, Unwanted};
 pub use transmit::Transmit;
 
 /// A connection, ESTABLISHED or closing.
@@ -73,6 +79,8 @@ pub struct Connection {
     settings: Option<Box<Settings>>,
     /// A path narrower than the interface.
     path: Option<Box<Path>>,
+    /// What comes is thrown away, within a budget.
+    drain: Option<Box<Drain>>,
     ended: Option<Ending>,
     farewell: Farewell,
     close: Close,
@@ -88,6 +96,8 @@ pub struct Connection {
     /// A keepalive probe is to leave.
     keepalive_due: bool,
     zero_linger: bool,
+    /// What the watchdog has found.
+    alarm: Alarm,
     events: Events,
     /// The MSS we announced.
     announced: u16,
@@ -96,6 +106,9 @@ pub struct Connection {
     /// When the peer last acknowledged anything, and when we last sent data, in milliseconds modulo 2^32.
     heard: u32,
     sent: u32,
+    /// When one direction was closed, and when nobody owned the connection any more, in the same way.
+    half_closed: u32,
+    orphaned: u32,
     ledger: Noted<Ledger>,
 }
 
@@ -165,65 +178,6 @@ impl Trouble {
     }
 }
 
-/// What the application should look at: a set.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Events(u16);
-
-impl Events {
-    /// `connect` has succeeded.
-    pub const CONNECTED: Self = Self(1);
-    /// There are bytes to read.
-    pub const READABLE: Self = Self(2);
-    /// There is room to write.
-    pub const WRITABLE: Self = Self(4);
-    /// The peer's FIN is in order: after the bytes that are here comes the end of the stream (HC-4).
-    pub const PEER_FINISHED: Self = Self(8);
-    /// Our FIN is acknowledged: every byte is at the peer's TCP.
-    pub const FINISHED: Self = Self(16);
-    /// The connection has ended; its receipt is there.
-    pub const ENDED: Self = Self(32);
-    /// Urgent data was announced, or more of it (RFC 9293 MUST-32).
-    pub const URGENT: Self = Self(64);
-    /// The network reported an error, or nothing was acknowledged for some time; the connection lives on (RFC 9293
-    /// MUST-47, SHLD-9).
-    pub const TROUBLE: Self = Self(128);
-
-    /// Whether all of `other` is in this set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Whether nothing is to be looked at.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Adds `other` to the set.
-    pub fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
-/// Why nothing was written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum WriteError {
-    /// The buffer is full: [`Events::WRITABLE`] says when it is not.
-    Blocked,
-    /// We have closed our direction (AP-3).
-    ShutDown,
-    /// The connection has ended.
-    Ended(Ending),
-}
-
-/// Why nothing was read. The end of the stream is not an error: it is a read of 0 bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReadError {
-    /// Nothing is here: [`Events::READABLE`] and [`Events::PEER_FINISHED`] say when there is.
-    Blocked,
-    /// The connection has ended otherwise than by the peer's FIN; it never turns into an end of stream (AP-4).
-    Ended(Ending),
-}
-
 /// What an opening hands over to the connection it becomes.
 pub(crate) struct Opened {
     pub(crate) iss: Seq,
@@ -286,6 +240,7 @@ impl Connection {
             stamps: agreed.stamps,
             settings: opened.settings,
             path: None,
+            drain: None,
             ended: None,
             farewell: Farewell::None,
             close: Close::default(),
@@ -296,11 +251,14 @@ impl Connection {
             scaled: agreed.shifts.is_some(),
             keepalive_due: false,
             zero_linger: false,
+            alarm: Alarm::Quiet,
             events: Events::default(),
             announced: opened.announced,
             peer_timeout: agreed.user_timeout.unwrap_or(0),
             heard: now.time.as_wrapping_millis(),
             sent: now.time.as_wrapping_millis(),
+            half_closed: now.time.as_wrapping_millis(),
+            orphaned: now.time.as_wrapping_millis(),
             ledger,
         }
     }
@@ -408,7 +366,7 @@ impl Connection {
             // Nothing can follow the FIN (FR-5).
             return self.ack.owe_challenge(now);
         }
-        if self.recv.is_closed() && !segment.payload.is_empty() {
+        if self.recv.refuses() && !segment.payload.is_empty() {
             let end = segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
             if end.distance(self.recv.next_seq()) > 0 {
                 return self.abort(now, Cause::DataAfterClose);
@@ -433,6 +391,9 @@ impl Connection {
         }
         if taken.out_of_order && !taken.data {
             self.ledger.note(|ledger| ledger.traffic.out_of_order += 1);
+        }
+        if taken.data {
+            self.throw_away(now);
         }
     }
 
@@ -475,6 +436,9 @@ impl Connection {
                 (_, _) => {
                     self.ledger.note(|ledger| ledger.spent.enter(state, now.time));
                     self.set_timers(now);
+                    if before != state {
+                        self.watch_from(now, before);
+                    }
                 }
             }
         }
@@ -486,8 +450,9 @@ impl Connection {
         if self.ended.is_some() {
             return;
         }
-        let (unread, state) = (self.recv.unread(), self.state());
+        let (unread, unsent, state) = (self.recv.unread(), self.send.unsent(), self.state());
         self.ledger.note(|ledger| {
+            ledger.unsent = unsent;
             if state != State::Closed {
                 ledger.spent.enter(state, now.time);
             }
@@ -615,31 +580,51 @@ impl Connection {
 
     /// No more data from us: our FIN follows what was written (half-close, RFC 9293 section 3.6). Reading goes on.
     pub fn shut_down(&mut self, now: Now<'_>) {
-        if self.ended.is_none() && self.close.may_send() {
-            self.note_new_work(now);
-            self.send.shut_down();
-            self.close.shut_down();
-            self.settle(now, self.state());
+        if self.ended.is_some() || !self.close.may_send() {
+            return;
         }
+        if self.recv.has_lost() {
+            return self.abort(now, Cause::CloseWithUnread); // HC-5
+        }
+        let before = self.state();
+        self.note_new_work(now);
+        if self.send.room(now.config) == 0 {
+            self.events.add(Events::WRITABLE); // Who waits for room waits in vain (RL-1).
+        }
+        self.send.shut_down();
+        self.close.shut_down();
+        if self.recv.refuses() {
+            self.become_orphan(now);
+        }
+        self.settle(now, before);
     }
 
     /// Full close: no more data from us, and nobody reads any more. With received bytes unread this is a reset: a FIN
     /// would tell the peer that they were taken (UD-1, UD-2).
     pub fn close(&mut self, now: Now<'_>) {
+        self.close_because(now, Cause::CloseWithUnread);
+    }
+
+    /// Full close, because the handle was dropped: the same, but for the name of a reset that unread bytes deserve.
+    pub(crate) fn dropped(&mut self, now: Now<'_>) {
+        self.close_because(now, Cause::HandleDroppedWithUnread);
+    }
+
+    fn close_because(&mut self, now: Now<'_>, unread: Cause) {
         if self.ended.is_some() {
             return self.recv.drop_all();
         }
-        if self.recv.holds_data() {
-            return self.abort(now, Cause::CloseWithUnread);
+        if self.drain.is_some() {
+            return; // It is closed, and still takes in what its budget allows (UD-8).
+        }
+        if self.recv.holds_data() || self.recv.has_lost() {
+            return self.abort(now, unread);
         }
         if self.zero_linger {
             return self.abort(now, Cause::LingerZero);
         }
-        if !self.recv.is_closed() {
-            // An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5).
-            self.trouble.since = now.time;
-            self.trouble.probes = 0;
-            self.timers.stop(Timer::Idle); // Nobody wants to know any more whether the peer is there.
+        if !self.recv.refuses() {
+            self.become_orphan(now);
         }
         self.recv.close();
         self.shut_down(now);
@@ -681,6 +666,11 @@ impl Connection {
         self.ack.is_owed()
     }
 
+    /// Whether timestamps were agreed on.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.stamps.is_some()
+    }
+
     /// Whether a reset is still to be sent.
     pub(crate) fn owes_reset(&self) -> bool {
         self.farewell != Farewell::None
@@ -713,23 +703,46 @@ impl Connection {
 
     /// Whether nobody can read or write any more: an orphan (section 1.10).
     fn is_detached(&self) -> bool {
-        self.recv.is_closed() && !self.close.may_send()
+        !self.close.may_send() && (self.recv.refuses() || self.drain.is_some())
     }
 
     /// The receipt, once the connection has ended.
     pub fn receipt(&self) -> Option<Receipt> {
+        self.ended.map(|ending| self.receipt_of(ending))
+    }
+
+    fn receipt_of(&self, ending: Ending) -> Receipt {
         let ledger = self.ledger.for_receipt();
-        Some(Receipt {
-            ending: self.ended?,
+        let (sent, received) = (self.send.data_end().since(crate::Offset::DATA), self.recv.data_received());
+        Receipt {
+            ending,
             closed_first: self.close.first(),
-            sent: self.send.data_end().since(crate::Offset::DATA),
+            sent,
             acknowledged: self.send.data_acked(),
-            received: self.recv.data_received(),
+            received,
             unread: u64::from(ledger.unread),
+            discarded: ledger.discarded,
+            unsent: ledger.unsent,
+            at_first_fin: self.close.first().map(|first| match first {
+                Closer::Us => (sent, ledger.at_first_fin),
+                Closer::Peer => (ledger.at_first_fin, received),
+            }),
+            fin_acknowledged: self.close.is_fin_acked(),
+            fin_received: self.close.is_fin_received(),
+            read_closed: self.recv.is_closed(),
+            reset_sent: ledger.reset_sent,
             retransmissions: ledger.retransmissions,
             last_icmp: ledger.icmp,
             spent: ledger.spent,
-        })
+        }
+    }
+
+    /// The receipt that it would leave if it ended now, but for how it ended.
+    pub(crate) fn receipt_so_far(&self, now: Instant) -> Receipt {
+        let receipt = self.receipt_of(Ending::Graceful { order: Order::LocalFirst });
+        let mut spent = receipt.spent;
+        spent.end(now);
+        Receipt { spent, ..receipt }
     }
 
     /// What a TIME-WAIT record keeps.
@@ -750,4 +763,4 @@ impl Connection {
 }
 
 /// A million idle connections must fit beside the application. Raise it only with a reason.
-const _: () = assert!(size_of::<Connection>() <= 576);
+const _: () = assert!(size_of::<Connection>() <= 624);

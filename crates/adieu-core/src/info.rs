@@ -9,6 +9,8 @@ use crate::time::Duration;
 pub struct Info {
     /// The RFC's state (`tcpi_state`).
     pub state: State,
+    /// How long it has been in it: a CLOSE-WAIT of hours is an application that has forgotten to close (HC-7).
+    pub state_age: Duration,
     /// What the sender is doing about loss (`tcpi_ca_state`).
     pub recovery: RecoveryState,
     /// Retransmission timeouts in a row (`tcpi_retransmits`).

@@ -21,6 +21,7 @@ mod bytequeue;
 mod config;
 pub mod connection;
 mod cookie;
+mod fin_wait_2;
 mod info;
 mod listener;
 mod opening;
@@ -36,11 +37,14 @@ pub mod wire;
 
 pub use config::Config;
 pub use connection::close::{Closer, State};
-pub use connection::ending::{Cause, Ending, Order, Phase, Receipt, Spent};
-pub use connection::{Connection, Events, ReadError, Transmit, WriteError};
+pub use connection::ending::{Cause, Ending, Limit, Order, Phase, Receipt, RecvSide, Released, SendSide, Spent};
+pub use connection::{Connection, DrainBudget, Events, ReadError, Transmit, Unwanted, WriteError};
 pub use info::{Info, RecoveryState};
 pub use secrets::Secrets;
 pub use seq::{Offset, Seq};
 pub use settings::{Keepalive, Settings};
-pub use stack::{BindError, ConnectError, Flow, HandleId, Leaving, Leftover, ListenerId, Outgoing, Stack, Stats};
+pub use stack::{
+    BindError, CarryError, ConnectError, Endings, Flow, FlowState, HandleId, Imported, Leaving, Leftover, ListenerId,
+    Outgoing, PortUsage, Stack, Stats, Warning,
+};
 pub use time::{Duration, Instant};

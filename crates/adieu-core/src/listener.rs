@@ -121,6 +121,11 @@ impl Listeners {
 
     // ---- the way to accept -------------------------------------------------------------------------------------
 
+    /// Whether there is a place for another half-open connection.
+    pub(crate) fn has_place(&self, id: ListenerId, config: &Config) -> bool {
+        self.by_id.get(&id).is_some_and(|listener| listener.half_open < config.syn_backlog)
+    }
+
     /// Whether another SYN may open something; counts it if so.
     pub(crate) fn admit(&mut self, id: ListenerId, config: &Config) -> bool {
         let Some(listener) = self.by_id.get_mut(&id).filter(|listener| listener.half_open < config.syn_backlog) else {

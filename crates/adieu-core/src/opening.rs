@@ -9,10 +9,11 @@ use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
 use crate::connection::recv::{Position, initial_window, shift_for};
 use crate::connection::stamps::{Stamps, later};
-use crate::connection::{Agreed, Now, Opened};
+use crate::connection::{Agreed, Now, Opened, Unwanted};
 use crate::seq::Seq;
 use crate::settings::Settings;
 use crate::time::Instant;
+use crate::time_wait::Legacy;
 use crate::wire::options::user_timeout_field;
 use crate::wire::tcp::{Control, Header};
 use crate::wire::{Flags, Options, Segment, Timestamps};
@@ -39,6 +40,8 @@ pub(crate) struct Opening {
     repeated: bool,
     timer: Instant,
     pending: Pending,
+    /// The application will not read.
+    unwanted: Option<Unwanted>,
     zero_linger: bool,
     settings: Option<Box<Settings>>,
     ledger: Noted<Ledger>,
@@ -107,6 +110,7 @@ impl Opening {
             repeated: false,
             timer: Instant::NEVER,
             pending: Pending::Nothing,
+            unwanted: None,
             zero_linger: false,
             settings: None,
             ledger: Noted::new(Ledger::begin(State::SynSent, now.time)),
@@ -152,6 +156,16 @@ impl Opening {
 
     pub(crate) fn pending(&self) -> Pending {
         self.pending
+    }
+
+    /// What becomes of data, if the application will not read it.
+    pub(crate) fn unwanted(&self) -> Option<Unwanted> {
+        self.unwanted
+    }
+
+    /// The application will not read.
+    pub(crate) fn refuse(&mut self, unwanted: Unwanted) {
+        self.unwanted = Some(unwanted);
     }
 
     /// Remembers what to do once established.
@@ -211,7 +225,7 @@ impl Opening {
         let acks_our_syn = has(Flags::ACK) && segment.ack == self.iss + 1;
         let position = Position::of(segment, irs + 1, u64::from(initial_window(now.config)));
         if has(Flags::RST) {
-            return self.judge_reset(now, segment.seq == irs + 1, position);
+            return self.judge_reset(now, segment.seq.distance(irs + 1), position);
         }
         if has(Flags::SYN) {
             return self.judge_syn(now, segment.seq == irs, acks_our_syn);
@@ -224,6 +238,8 @@ impl Opening {
             }
         }
         match (position, has(Flags::ACK), acks_our_syn) {
+            // SQ-3: a keepalive, or an octet that came before; its acknowledgment is news.
+            (Position::JustBefore, true, true) => Verdict::Established,
             (Position::Outside | Position::JustBefore | Position::ClosedWindow, _, _) => {
                 self.ack.owe_out_of_window(now);
                 Verdict::Waiting
@@ -234,12 +250,12 @@ impl Opening {
         }
     }
 
-    fn judge_reset(&mut self, now: Now<'_>, exact: bool, position: Position) -> Verdict {
-        match (exact, self.passive) {
+    fn judge_reset(&mut self, now: Now<'_>, ahead: i32, position: Position) -> Verdict {
+        match (ahead == 0, self.passive) {
             (true, true) => Verdict::Forgotten,
             (true, false) => Verdict::Failed(Ending::Refused { state: State::SynReceived }),
             (false, _) => {
-                if position == Position::Acceptable {
+                if position == Position::Acceptable && ahead > 0 {
                     self.ack.owe_challenge(now);
                 }
                 Verdict::Waiting
@@ -317,6 +333,11 @@ impl Opening {
         self.theirs.timestamps.filter(|_| config.timestamps).map(|theirs| theirs.value)
     }
 
+    /// Whether both want timestamps, as far as the peer's SYN is here.
+    pub(crate) fn is_stamped(&self, config: &Config) -> bool {
+        self.stamp_of_peer(config).is_some()
+    }
+
     fn stamp(&self, now: Now<'_>) -> Option<Timestamps> {
         let value = Stamps::clock(self.terms.offset, now.time);
         match self.irs {
@@ -331,7 +352,7 @@ impl Opening {
         self.repeated |= self.tries > 0;
         self.sent = now.time;
         if self.timer == Instant::NEVER {
-            let wait = now.config.initial_rto * (1 << self.tries.min(16));
+            let wait = now.config.initial_rto.saturating_mul(1 << self.tries.min(16));
             self.timer = now.time + wait.min(now.config.max_rto);
             self.tries = self.tries.saturating_add(1);
         }
@@ -371,8 +392,21 @@ impl Opening {
         }
     }
 
-    /// What an opening leaves behind that failed.
-    pub(crate) fn receipt(&mut self, now: Now<'_>, ending: Ending) -> Receipt {
+    /// How long it has been opening.
+    pub(crate) fn age(&self, now: Instant) -> core::time::Duration {
+        now.since(self.ledger.spent().began())
+    }
+
+    /// What a record in quarantine keeps, if our SYN or SYN-ACK has left.
+    pub(crate) fn legacy(&self, now: Now<'_>) -> Option<Legacy> {
+        let recv_next = self.irs.map_or_else(Seq::default, |irs| irs + 1);
+        let stamps = self.stamp_of_peer(now.config).map(|theirs| (theirs, self.terms.offset));
+        let legacy = Legacy { send_next: self.iss + 1, recv_next, window: 0, stamps };
+        (self.tries > 0).then_some(legacy)
+    }
+
+    /// What an opening leaves behind that failed, with a reset or without.
+    pub(crate) fn receipt(&mut self, now: Now<'_>, ending: Ending, reset_sent: bool) -> Receipt {
         self.ledger.note(|ledger| ledger.spent.end(now.time));
         Receipt {
             ending,
@@ -381,6 +415,13 @@ impl Opening {
             acknowledged: 0,
             received: 0,
             unread: 0,
+            discarded: 0,
+            unsent: 0,
+            at_first_fin: None,
+            fin_acknowledged: false,
+            fin_received: false,
+            read_closed: false,
+            reset_sent,
             retransmissions: u32::from(self.tries.saturating_sub(1)),
             last_icmp: self.ledger.last_icmp(),
             spent: self.ledger.spent(),

@@ -42,6 +42,14 @@ impl Secrets {
         }
     }
 
+    /// The bytes these keys came of, for a process that comes next (QT-1). They are as secret as the keys.
+    pub fn to_bytes(&self) -> [u8; 48] {
+        let mut bytes = [0; 48];
+        let (keys, _) = bytes.as_chunks_mut::<16>();
+        keys.copy_from_slice(&[self.isn, self.index, self.ports]);
+        bytes
+    }
+
     /// The same keys, with one initial sequence number for every connection. For replays and packet scripts only: on a
     /// real network anybody could guess it.
     #[must_use]

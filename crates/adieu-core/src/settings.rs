@@ -16,6 +16,12 @@ pub struct Settings {
     /// Tells the peer our user timeout, where there is one, and takes over the peer's, where there is none (RFC 5482
     /// section 3). Default off.
     pub exchange_user_timeout: bool,
+    /// With one direction closed: how long nothing may come or go before the connection is reset, up to 24 days.
+    /// Default `None`: for ever (RFC 9293 section 3.6; TO-8).
+    pub half_close_idle: Option<Duration>,
+    /// With one direction closed: how long the other may last in all before the connection is reset, up to 24 days.
+    /// Default `None`: for ever.
+    pub half_close_total: Option<Duration>,
     /// Upper bound of the segment size, ours and what we announce, in bytes from 48 (`TCP_MAXSEG`); counts only before
     /// the connection is made. Default `None`: what the path allows.
     pub max_segment: Option<u16>,
@@ -45,6 +51,8 @@ impl Default for Settings {
             keepalive: None,
             user_timeout: None,
             exchange_user_timeout: false,
+            half_close_idle: None,
+            half_close_total: None,
             max_segment: None,
             dscp: 0,
             report_trouble: true,

@@ -1,52 +1,72 @@
 //! The stack: a table of flows. It knows addresses and packets and no rule of TCP.
 
+mod abandoned;
+mod after;
+mod carry;
+
 mod choice;
 mod cookies;
 mod counts;
 mod drain;
 mod errors;
 mod flow;
+mod handles;
 mod index;
 mod input;
 mod insight;
+mod orphans;
 mod output;
+mod parked;
+mod records;
+mod shadow;
 mod slab;
 mod split;
+mod strays;
 mod timeouts;
+mod tombstones;
 mod trouble;
-mod waits;
+mod usage;
+mod watch;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use bytes::Bytes;
-
 use cookies::Redeemed;
 use index::{Index, Stage, Tag};
+use orphans::Orphans;
+use parked::Parked;
 use slab::Slab;
-use waits::Waits;
+use strays::Strays;
+use tombstones::Tombstones;
+use usage::Usage;
 
 use crate::config::Config;
 use crate::connection::close::State;
-use crate::connection::ending::{Cause, Ending, Order, Receipt};
-use crate::connection::{Connection, Events, Now, ReadError, WriteError};
+use crate::connection::ending::{Cause, Receipt, Released};
+use crate::connection::{Connection, Events, Now};
+use crate::fin_wait_2::FinWait2;
 use crate::listener::Listeners;
-use crate::opening::{Opening, Pending, Terms};
+use crate::opening::{Opening, Terms};
 use crate::ports::Ports;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-use crate::time::Instant;
-use crate::time_wait::{TimeWait, Wait};
+use crate::time::{Duration, Instant};
+use crate::time_wait::TimeWait;
 use crate::wire::checksum::SumFn;
 use crate::wire::ip::is_host;
 
 pub use crate::listener::ListenerId;
-pub use counts::{Leftover, Stats};
+
+pub(crate) use carry::Parted;
+pub use carry::{CarryError, Imported};
+pub use counts::{Endings, Leftover, Stats};
 pub use errors::{BindError, ConnectError};
 pub use flow::Flow;
 pub use output::{Leaving, Outgoing};
+pub use usage::PortUsage;
+pub use watch::{FlowState, Warning};
 
 /// TCP for one set of addresses.
 ///
@@ -64,7 +84,18 @@ pub struct Stack {
     index: Index,
     openings: Slab<Slot<Opening>>,
     connections: Slab<Slot<Connection>>,
-    waits: Waits,
+    waits: Parked<TimeWait>,
+    abandoned: Parked<FinWait2>,
+    /// Openings that have taken a record's place, and the record.
+    shadows: BTreeMap<u32, u32>,
+    tombstones: Tombstones,
+    orphans: Orphans,
+    /// Connections that may enter TIME-WAIT.
+    closing: usize,
+    /// Bytes that all connections hold in queues.
+    held: u64,
+    /// When the stack was first told the time.
+    began: Option<Instant>,
     listeners: Listeners,
     handles: Slab<Handle>,
     generation: u32,
@@ -72,6 +103,8 @@ pub struct Stack {
     identification: u16,
     redeemed: Redeemed,
     ports: Ports,
+    usage: Usage,
+    strays: Strays,
     deadlines: BTreeSet<(Instant, Tag)>,
     due: VecDeque<Tag>,
     replies: VecDeque<Outgoing>,
@@ -79,7 +112,12 @@ pub struct Stack {
     spare: Vec<Vec<u8>>,
     notified: VecDeque<HandleId>,
     receipts: VecDeque<(Flow, Receipt)>,
+    /// Somebody takes them after every step: none is dropped.
+    all_receipts: bool,
+    released: VecDeque<(Flow, Released)>,
+    warnings: VecDeque<Warning>,
     stats: Stats,
+    endings: Box<Endings>,
 }
 
 /// Names a connection for the application, from `connect` or `accept` until [`Stack::release`].
@@ -106,6 +144,12 @@ struct Slot<T> {
     owner: Owner,
     /// The deadline under which it stands in `deadlines`.
     scheduled: Instant,
+    /// Bytes it holds, as counted last.
+    held: u32,
+    /// It was counted as one that nobody owns.
+    orphan: bool,
+    /// A place in TIME-WAIT is kept for it.
+    reserved: bool,
     /// It stands in `due`.
     due: bool,
     /// It stands in the index.
@@ -123,12 +167,17 @@ enum Owner {
     Listener(ListenerId),
 }
 
+/// Who sleeps for so long finds all records' time over: they tell it by clocks that wrap after 49 days (3.37).
+const OVERSLEPT: Duration = Duration::from_secs(20 * 86_400);
+
 /// What a handle points at.
 #[derive(Clone, Debug)]
 struct Handle {
     generation: u32,
     events: Events,
     notified: bool,
+    /// What the application calls it.
+    label: Option<Box<str>>,
     at: At,
 }
 
@@ -152,20 +201,33 @@ impl Stack {
             index: Index::new(),
             openings: Slab::new(),
             connections: Slab::new(),
-            waits: Waits::new(),
+            waits: Parked::new(),
+            abandoned: Parked::new(),
+            shadows: BTreeMap::new(),
+            tombstones: Tombstones::new(),
+            orphans: Orphans::default(),
+            closing: 0,
+            held: 0,
+            began: None,
             listeners: Listeners::default(),
             handles: Slab::new(),
             generation: 0,
             identification: 0,
             redeemed: Redeemed::default(),
             ports: Ports::default(),
+            usage: Usage::default(),
+            strays: Strays::default(),
             deadlines: BTreeSet::new(),
             due: VecDeque::new(),
             replies: VecDeque::new(),
             spare: Vec::new(),
             notified: VecDeque::new(),
             receipts: VecDeque::new(),
+            all_receipts: false,
+            released: VecDeque::new(),
+            warnings: VecDeque::new(),
             stats: Stats::default(),
+            endings: Box::default(),
         }
     }
 
@@ -174,9 +236,19 @@ impl Stack {
         &self.config
     }
 
+    /// The keys.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// Changes the configuration, for what begins from now on; what a connection has negotiated stays.
     pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        let stays = |config: &Config| [Duration::ZERO, config.max_rto].map(|rto| config.time_wait(rto));
+        let before = stays(&self.config);
         change(&mut self.config);
+        if stays(&self.config) != before {
+            self.waits.set_aside(self.now);
+        }
     }
 
     /// Counts so far.
@@ -184,12 +256,28 @@ impl Stack {
         self.stats
     }
 
+    /// Keeps every receipt until it is taken, however many a step brings. For who takes them after each.
+    pub fn keep_all_receipts(&mut self) {
+        self.all_receipts = true;
+    }
+
+    /// How connections ended, and in which states.
+    pub fn endings(&self) -> &Endings {
+        &self.endings
+    }
+
     /// What is still held.
     pub fn leftover(&self) -> Leftover {
+        let time_waits = self.waits.iter().filter(|(_, _, record)| record.wait().is_time_wait()).count();
         Leftover {
             openings: self.openings.len(),
             connections: self.connections.len(),
-            time_waits: self.waits.len(),
+            time_waits,
+            quarantined: self.waits.len() - time_waits,
+            abandoned: self.abandoned.len(),
+            tombstones: self.tombstones.len(),
+            orphans: self.orphans.len(),
+            destinations: self.usage.destinations(),
             listeners: self.listeners.len(),
             handles: self.handles.len(),
             flows: self.index.len(),
@@ -200,7 +288,14 @@ impl Stack {
     }
 
     fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        let before = self.now;
+        self.now = before.max(now);
+        if self.began.is_none() {
+            self.began = Some(now);
+        } else if now.since(before) > OVERSLEPT {
+            self.waits.end_all(self.now);
+            self.abandoned.end_all(self.now);
+        }
     }
 
     // ---- listeners ---------------------------------------------------------------------------------------------
@@ -233,8 +328,10 @@ impl Stack {
         let opening = self.openings.iter().filter(|(_, slot)| slot.owner == Owner::Listener(listener));
         let opening: Vec<u32> = opening.map(|(number, _)| number).collect();
         for number in opening {
-            self.drop_opening(number, true);
-            self.stats.openings_forgotten += 1;
+            let given_up = self.openings.get(number).map(|slot| slot.is.given_up(Cause::ListenerClosed));
+            if let Some(ending) = given_up {
+                self.fail_opening(number, ending, true);
+            }
         }
     }
 
@@ -293,240 +390,32 @@ impl Stack {
         if self.config.addresses.contains(&remote.ip()) {
             return Err(ConnectError::Ourselves(remote));
         }
-        let flow = self.choose_flow(local, remote)?;
-        let (iss, offset) = self.secrets.beginning(&flow, self.now);
-        let mut opening = Opening::connect(self.step(), iss, self.terms(&flow, offset, &settings));
+        if self.is_quiet() {
+            return Err(ConnectError::Quiet);
+        }
+        let (flow, record) = self.choose_flow(local, remote)?;
+        let hash = self.secrets.index_hash(&flow);
+        let beyond = self.beyond(record, hash);
+        let (fresh, offset) = self.secrets.beginning(&flow, self.now);
+        let terms = self.terms(&flow, beyond.offset.unwrap_or(offset), &settings);
+        let mut opening = Opening::connect(self.step(), beyond.begin(fresh), terms);
         opening.set(settings);
         let handle = self.new_handle(At::Opening(0)).ok_or(ConnectError::Full)?;
-        let Some(number) = self.add_opening(flow, opening, Owner::Handle(handle.number)) else {
+        let owner = Owner::Handle(handle.number);
+        let Some(number) = self.add_opening_at(flow, hash, opening, owner, record) else {
             self.handles.remove(handle.number);
             return Err(ConnectError::Full);
         };
         if let Some(entry) = self.handles.get_mut(handle.number) {
             entry.at = At::Opening(number);
         }
+        // The port of a record that was ours counts once.
+        let ours = record.and_then(|record| self.waits.get_mut(record)).filter(|record| record.is_active());
+        match ours {
+            Some(record) => record.set_active(false),
+            None => self.enter_usage(&flow),
+        }
         Ok(handle)
-    }
-
-    /// Takes the next handle with something to look at, and what.
-    pub fn poll_notified(&mut self) -> Option<(HandleId, Events)> {
-        while let Some(handle) = self.notified.pop_front() {
-            if let Some(entry) = self.handle_mut(handle) {
-                entry.notified = false;
-                return Some((handle, core::mem::take(&mut entry.events)));
-            }
-        }
-        None
-    }
-
-    /// Takes as much of `data` as there is room for; see [`Connection::write`].
-    pub fn write(&mut self, now: Instant, handle: HandleId, data: &[u8]) -> Result<usize, WriteError> {
-        let written = self.with(now, handle, |connection, now| connection.write(now, data));
-        written.unwrap_or_else(|| Err(self.not_writable(handle)))
-    }
-
-    /// Takes `data` over without a copy; see [`Connection::write_chunk`].
-    pub fn write_chunk(&mut self, now: Instant, handle: HandleId, data: Bytes) -> Result<(), (WriteError, Bytes)> {
-        let mut data = Some(data);
-        let written =
-            self.with(now, handle, |connection, now| connection.write_chunk(now, data.take().unwrap_or_default()));
-        written.unwrap_or_else(|| Err((self.not_writable(handle), data.unwrap_or_default())))
-    }
-
-    /// Fills the front of `out`; see [`Connection::read`].
-    pub fn read(&mut self, now: Instant, handle: HandleId, out: &mut [u8]) -> Result<usize, ReadError> {
-        let read = self.reading(now, handle, |connection| connection.read(out));
-        read.unwrap_or_else(|| {
-            self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
-        })
-    }
-
-    /// Fills the front of `out` and takes nothing; see [`Connection::peek`].
-    pub fn peek(&self, handle: HandleId, out: &mut [u8]) -> Result<usize, ReadError> {
-        match self.connection_of(handle) {
-            Some(slot) => slot.is.peek(out),
-            None => self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending))),
-        }
-    }
-
-    /// Bytes in order that wait to be read.
-    pub fn unread(&self, handle: HandleId) -> u64 {
-        self.connection_of(handle).map_or(0, |slot| slot.is.unread())
-    }
-
-    /// Takes up to `most` bytes without a copy; see [`Connection::read_chunk`].
-    pub fn read_chunk(&mut self, now: Instant, handle: HandleId, most: usize) -> Result<Option<Bytes>, ReadError> {
-        let read = self.reading(now, handle, |connection| connection.read_chunk(most));
-        read.unwrap_or_else(|| {
-            self.failed(handle).map_or(Err(ReadError::Blocked), |ending| Err(ReadError::Ended(ending)))
-        })
-    }
-
-    /// Why a handle without a connection cannot be written to: not yet, or never.
-    fn not_writable(&self, handle: HandleId) -> WriteError {
-        self.failed(handle).map_or(WriteError::Blocked, WriteError::Ended)
-    }
-
-    fn failed(&self, handle: HandleId) -> Option<Ending> {
-        self.receipt(handle).map(|receipt| receipt.ending)
-    }
-
-    /// Half-close: no more data from us; see [`Connection::shut_down`].
-    /// Before the handshake is answered there is nothing to half-close: the attempt is cancelled (CL-3).
-    pub fn shut_down(&mut self, now: Instant, handle: HandleId) {
-        self.advance(now);
-        if !self.close_opening(handle, Pending::ShutDown) {
-            self.with(now, handle, |connection, now| connection.shut_down(now));
-        }
-    }
-
-    /// Full close; the handle stays, for the receipt. See [`Connection::close`].
-    pub fn close(&mut self, now: Instant, handle: HandleId) {
-        self.advance(now);
-        if !self.close_opening(handle, Pending::Close) {
-            self.with(now, handle, |connection, now| connection.close(now));
-        }
-    }
-
-    /// Closes what is not a connection yet: at once in SYN-SENT, once established in SYN-RECEIVED (CL-3, CL-4). Whether
-    /// there was such a thing.
-    fn close_opening(&mut self, handle: HandleId, how: Pending) -> bool {
-        let opening = self.opening_of(handle).map(|(number, _)| number);
-        opening.is_some_and(|number| self.close_opening_number(number, how))
-    }
-
-    fn close_opening_number(&mut self, number: u32, how: Pending) -> bool {
-        let Some(slot) = self.openings.get_mut(number) else { return false };
-        match slot.is.state() {
-            State::SynSent => self.fail_opening(number, Ending::Cancelled { state: State::SynSent }, false),
-            state if how == Pending::Close && slot.is.zero_linger() => {
-                self.fail_opening(number, Ending::Aborted { cause: Cause::LingerZero, state }, true);
-            }
-            _ => slot.is.defer(how),
-        }
-        true
-    }
-
-    /// Whether a full close gives the connection up with a reset instead (`SO_LINGER` with 0 s). Default: no.
-    pub fn set_zero_linger(&mut self, now: Instant, handle: HandleId, zero: bool) {
-        let opening = self.opening_of(handle).and_then(|(number, _)| self.openings.get_mut(number));
-        match opening {
-            Some(slot) => slot.is.set_zero_linger(zero),
-            None => _ = self.with(now, handle, |connection, _| connection.set_zero_linger(zero)),
-        }
-    }
-
-    /// Gives the connection up with a reset; see [`Connection::abort`].
-    pub fn abort(&mut self, now: Instant, handle: HandleId) {
-        self.abort_because(now, handle, Cause::AbortCall);
-    }
-
-    /// Gives up a closed connection with a reset, because not all of it was acknowledged within the time that its
-    /// application would wait (`SO_LINGER`; LM-6).
-    pub fn linger_expired(&mut self, now: Instant, handle: HandleId) {
-        self.abort_because(now, handle, Cause::LingerExpired);
-    }
-
-    fn abort_because(&mut self, now: Instant, handle: HandleId, cause: Cause) {
-        self.advance(now);
-        let opening =
-            self.opening_of(handle).and_then(|(number, state)| Some((number, state, self.openings.get(number)?)));
-        match opening.map(|(number, state, slot)| (number, state, slot.is.given_up(cause))) {
-            Some((number, state, ending)) => self.fail_opening(number, ending, state == State::SynReceived),
-            None => _ = self.with(now, handle, |connection, now| connection.abort(now, cause)),
-        }
-    }
-
-    /// Lets the handle go: a full close, if there was none, which goes on without it (CL-11).
-    pub fn release(&mut self, now: Instant, handle: HandleId) {
-        self.close(now, handle);
-        if self.handle_mut(handle).is_none() {
-            return;
-        }
-        match self.handles.remove(handle.number).map(|entry| entry.at) {
-            Some(At::Opening(number)) => {
-                if let Some(slot) = self.openings.get_mut(number) {
-                    slot.owner = Owner::Nobody;
-                }
-            }
-            Some(At::Connection(number)) => {
-                if let Some(slot) = self.connections.get_mut(number) {
-                    slot.owner = Owner::Nobody;
-                    self.after_connection(number);
-                }
-            }
-            Some(At::Failed(_)) | None => {}
-        }
-    }
-
-    /// The state of a handle's connection: CLOSED once it has ended, TIME-WAIT while its record stays.
-    pub fn state(&self, handle: HandleId) -> State {
-        match self.handle(handle).map(|entry| &entry.at) {
-            Some(At::Opening(number)) => self.openings.get(*number).map_or(State::Closed, |slot| slot.is.state()),
-            Some(At::Connection(number)) => {
-                self.connections.get(*number).map_or(State::Closed, |slot| self.state_of(slot))
-            }
-            Some(At::Failed(_)) | None => State::Closed,
-        }
-    }
-
-    fn state_of(&self, slot: &Slot<Connection>) -> State {
-        match slot.is.ended() {
-            None => slot.is.state(),
-            Some(_) if self.flow_state(&slot.flow) == State::TimeWait => State::TimeWait,
-            Some(_) => State::Closed,
-        }
-    }
-
-    /// The state of whatever has this flow now, handle or not.
-    pub fn flow_state(&self, flow: &Flow) -> State {
-        let Some(tag) = self.find(flow) else { return State::Closed };
-        match tag.stage() {
-            Stage::Opening => self.openings.get(tag.number()).map_or(State::Closed, |slot| slot.is.state()),
-            Stage::Connection => {
-                let live = self.connections.get(tag.number()).filter(|slot| slot.is.ended().is_none());
-                live.map_or(State::Closed, |slot| slot.is.state())
-            }
-            Stage::Record => State::TimeWait,
-        }
-    }
-
-    /// Both ends of a handle's connection; `None` where it never became one, or the handle is not known.
-    pub fn flow(&self, handle: HandleId) -> Option<Flow> {
-        match self.handle(handle)?.at {
-            At::Opening(number) => self.openings.get(number).map(|slot| slot.flow),
-            At::Connection(number) => self.connections.get(number).map(|slot| slot.flow),
-            At::Failed(_) => None,
-        }
-    }
-
-    /// Whether every byte written, and the FIN, is at the peer's TCP.
-    pub fn is_finished(&self, handle: HandleId) -> bool {
-        self.connection_of(handle).is_some_and(|slot| slot.is.is_finished())
-    }
-
-    /// Bytes written that the peer's TCP has not acknowledged; 0 where there is no connection.
-    pub fn unacknowledged(&self, handle: HandleId) -> u64 {
-        self.connection_of(handle).map_or(0, |slot| slot.is.unacknowledged())
-    }
-
-    /// Bytes that [`write`](Self::write) would take now.
-    pub fn room(&self, handle: HandleId) -> usize {
-        self.connection_of(handle).map_or(0, |slot| slot.is.room(&self.config))
-    }
-
-    /// The receipt of a handle's connection, once it has ended.
-    pub fn receipt(&self, handle: HandleId) -> Option<Receipt> {
-        match &self.handle(handle)?.at {
-            At::Opening(_) => None,
-            At::Connection(number) => self.connections.get(*number)?.is.receipt(),
-            At::Failed(receipt) => Some(**receipt),
-        }
-    }
-
-    /// The receipts of connections that have ended, handle or not: each once, in order, as they were at the ending.
-    pub fn poll_receipt(&mut self) -> Option<(Flow, Receipt)> {
-        self.receipts.pop_front()
     }
 
     // ---- inside ------------------------------------------------------------------------------------------------
@@ -543,7 +432,8 @@ impl Stack {
     fn new_handle(&mut self, at: At) -> Option<HandleId> {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let number = self.handles.insert(Handle { generation, events: Events::default(), notified: false, at })?;
+        let number =
+            self.handles.insert(Handle { generation, events: Events::default(), notified: false, label: None, at })?;
         Some(HandleId { number, generation })
     }
 
@@ -576,6 +466,7 @@ impl Stack {
         let slot = self.connections.get_mut(number)?;
         let result = f(&mut slot.is, Now { time: self.now, config: &self.config });
         self.after_connection(number);
+        self.account(number);
         Some(result)
     }
 
@@ -588,168 +479,67 @@ impl Stack {
         if slot.is.has_more() {
             mark_due(&mut self.due, &mut slot.due, Tag::new(Stage::Connection, number));
         }
+        self.account(number);
         Some(result)
     }
 
-    fn add_opening(&mut self, flow: Flow, opening: Opening, owner: Owner) -> Option<u32> {
-        let hash = self.secrets.index_hash(&flow);
-        let slot = Slot { is: opening, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
-        let number = self.openings.insert(slot)?;
-        self.enter_index(hash, Tag::new(Stage::Opening, number));
+    /// An opening enters the index, in the place of a record where there is one.
+    fn add_opening_at(
+        &mut self,
+        flow: Flow,
+        hash: u64,
+        opening: Opening,
+        owner: Owner,
+        record: Option<u32>,
+    ) -> Option<u32> {
+        let number = self.openings.insert(Slot::new(opening, flow, hash, owner))?;
+        self.stats.made += 1;
+        match record {
+            Some(record) => self.shadow(record, number, hash),
+            None => self.enter_index(hash, Tag::new(Stage::Opening, number)),
+        }
         self.after_opening(number);
         Some(number)
     }
 
     fn enter_index(&mut self, hash: u64, tag: Tag) {
-        let (secrets, openings, connections, waits) = (&self.secrets, &self.openings, &self.connections, &self.waits);
-        self.index.insert(hash, tag, |tag| {
-            flow_of(openings, connections, waits, tag).map_or(0, |flow| secrets.index_hash(&flow))
-        });
+        let mut index = core::mem::take(&mut self.index);
+        index.insert(hash, tag, |tag| self.hash_of(tag));
+        self.index = index;
     }
 
     fn find(&self, flow: &Flow) -> Option<Tag> {
-        let is = |tag| flow_of(&self.openings, &self.connections, &self.waits, tag).as_ref() == Some(flow);
-        self.index.find(self.secrets.index_hash(flow), is)
+        self.find_at(flow, self.secrets.index_hash(flow))
     }
 
-    /// After every step of an opening: it is due, and its timer may be earlier.
-    fn after_opening(&mut self, number: u32) {
-        let Some(slot) = self.openings.get_mut(number) else { return };
-        let tag = Tag::new(Stage::Opening, number);
-        schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
-        mark_due(&mut self.due, &mut slot.due, tag);
+    fn find_at(&self, flow: &Flow, hash: u64) -> Option<Tag> {
+        self.index.find(hash, |tag| self.flow_of(tag).as_ref() == Some(flow))
     }
 
-    /// After every step of a connection: tell its owner, end it if it has ended, else it is due and may be waited for.
-    fn after_connection(&mut self, number: u32) {
-        let Some(slot) = self.connections.get_mut(number) else { return };
-        if let Owner::Handle(handle) = slot.owner {
-            let events = slot.is.take_events();
-            notify(&mut self.handles, &mut self.notified, handle, events);
-        }
-        if slot.is.ended().is_some() {
-            return self.after_ending(number);
-        }
-        let tag = Tag::new(Stage::Connection, number);
-        schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
-        if slot.is.has_more() {
-            mark_due(&mut self.due, &mut slot.due, tag);
+    /// The flow a tag stands for.
+    fn flow_of(&self, tag: Tag) -> Option<Flow> {
+        match tag.stage() {
+            Stage::Opening => self.openings.get(tag.number()).map(|slot| slot.flow),
+            Stage::Connection => self.connections.get(tag.number()).map(|slot| slot.flow),
+            Stage::Record => self.waits.flow(tag.number()),
+            Stage::Abandoned => self.abandoned.flow(tag.number()),
         }
     }
 
-    /// An ended connection gives everything back: its flow, its timer, and its place once nobody asks for it any more.
-    /// A reset that is still to be sent keeps the flow until it has left.
-    fn after_ending(&mut self, number: u32) {
-        let Some(slot) = self.connections.get_mut(number) else { return };
-        let tag = Tag::new(Stage::Connection, number);
-        unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
-        if slot.is.owes_reset() {
-            return mark_due(&mut self.due, &mut slot.due, tag);
-        }
-        if slot.indexed {
-            slot.indexed = false;
-            let (flow, hash, receipt) = (slot.flow, slot.hash, slot.is.receipt());
-            if let Some(receipt) = receipt {
-                self.leave_index(number, &flow, hash, receipt.ending);
-                self.record_receipt(flow, receipt);
-            }
-        }
-        if self.connections.get(number).is_some_and(|slot| slot.owner == Owner::Nobody) {
-            self.connections.discard(number);
-        }
-    }
-
-    /// Out of the index, or, in TIME-WAIT, changed for a record there (TW-1).
-    fn leave_index(&mut self, number: u32, flow: &Flow, hash: u64, ending: Ending) {
-        let old = Tag::new(Stage::Connection, number);
-        let waits = matches!(ending, Ending::Graceful { order: Order::LocalFirst | Order::Simultaneous });
-        match waits.then(|| self.enter_time_wait(number, flow)).flatten() {
-            Some(record) => self.index.replace(hash, old, Tag::new(Stage::Record, record)),
-            None => self.index.remove(hash, old),
-        }
-    }
-
-    fn enter_time_wait(&mut self, number: u32, flow: &Flow) -> Option<u32> {
-        while self.waits.len() > 0 && self.waits.bytes() >= self.config.time_wait_budget {
-            let oldest = self.waits.oldest()?;
-            self.stats.time_wait_evicted += 1;
-            self.drop_record(oldest);
-        }
-        let connection = &self.connections.get(number)?.is;
-        let rto = connection.rto();
-        let duration = self.config.time_wait(rto);
-        let wait = if duration > self.config.time_wait(crate::Duration::ZERO) { Wait::Long } else { Wait::Normal };
-        let mut record = TimeWait::new(connection.legacy(), self.now, wait);
-        let owes_ack = connection.owes_ack();
-        if owes_ack {
-            record.owe_ack();
-        }
-        let record = self.waits.insert(flow, record, self.now, duration)?;
-        if owes_ack {
-            self.due.push_back(Tag::new(Stage::Record, record));
-        }
-        Some(record)
-    }
-
-    fn record_receipt(&mut self, flow: Flow, receipt: Receipt) {
-        self.stats.ended += 1;
-        self.stats.ended_gracefully += u64::from(receipt.ending.is_graceful());
-        if self.receipts.len() >= self.config.receipts as usize {
-            self.receipts.pop_front();
-            self.stats.receipts_dropped += 1;
-        }
-        if self.config.receipts > 0 {
-            self.receipts.push_back((flow, receipt));
-        }
-    }
-
-    /// An opening by the application ends; `reset` tells a peer that may be in SYN-RECEIVED.
-    fn fail_opening(&mut self, number: u32, ending: Ending, reset: bool) {
-        let now = Now { time: self.now, config: &self.config };
-        let Some(slot) = self.openings.get_mut(number) else { return };
-        let receipt = slot.is.receipt(now, ending);
-        let (owner, flow) = (slot.owner, slot.flow);
-        self.drop_opening(number, reset);
-        self.record_receipt(flow, receipt);
-        if let Owner::Handle(handle) = owner {
-            if let Some(entry) = self.handles.get_mut(handle) {
-                entry.at = At::Failed(Box::new(receipt));
-            }
-            notify(&mut self.handles, &mut self.notified, handle, Events::ENDED);
-        }
-    }
-
-    /// Takes an opening out of everything.
-    fn drop_opening(&mut self, number: u32, reset: bool) {
-        let Some(slot) = self.openings.get_mut(number) else { return };
-        let tag = Tag::new(Stage::Opening, number);
-        unschedule(&mut self.deadlines, &mut slot.scheduled, tag);
-        if slot.indexed {
-            self.index.remove(slot.hash, tag);
-        }
-        if let Owner::Listener(listener) = slot.owner {
-            self.listeners.opening_gone(listener);
-        }
-        let now = Now { time: self.now, config: &self.config };
-        let farewell = reset.then(|| (slot.flow, slot.is.reset(now)));
-        self.openings.discard(number);
-        if let Some((flow, reset)) = farewell {
-            self.reply(&flow, &reset);
+    /// Its place in the index.
+    fn hash_of(&self, tag: Tag) -> u64 {
+        match tag.stage() {
+            Stage::Opening => self.openings.get(tag.number()).map_or(0, |slot| slot.hash),
+            Stage::Connection => self.connections.get(tag.number()).map_or(0, |slot| slot.hash),
+            Stage::Record | Stage::Abandoned => self.flow_of(tag).map_or(0, |flow| self.secrets.index_hash(&flow)),
         }
     }
 }
 
-/// The flow a tag stands for.
-fn flow_of(
-    openings: &Slab<Slot<Opening>>,
-    connections: &Slab<Slot<Connection>>,
-    waits: &Waits,
-    tag: Tag,
-) -> Option<Flow> {
-    match tag.stage() {
-        Stage::Opening => openings.get(tag.number()).map(|slot| slot.flow),
-        Stage::Connection => connections.get(tag.number()).map(|slot| slot.flow),
-        Stage::Record => waits.flow(tag.number()),
+impl<T> Slot<T> {
+    fn new(is: T, flow: Flow, hash: u64, owner: Owner) -> Self {
+        let scheduled = Instant::NEVER;
+        Self { is, flow, hash, owner, scheduled, held: 0, orphan: false, reserved: false, due: false, indexed: true }
     }
 }
 

@@ -44,6 +44,17 @@ impl Instant {
         (self.0 / 1_000_000) as u32
     }
 
+    /// The instant at which a clock of milliseconds modulo 2^32 says `millis`, the nearest to this one.
+    pub(crate) const fn near(self, millis: u32) -> Self {
+        let ahead = millis.wrapping_sub(self.as_wrapping_millis());
+        let whole = self.0 / 1_000_000;
+        if ahead <= u32::MAX / 2 {
+            Self::from_millis(whole.saturating_add(ahead as u64))
+        } else {
+            Self::from_millis(whole.saturating_sub(ahead.wrapping_neg() as u64))
+        }
+    }
+
     /// How long after `earlier` this is; zero where it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -55,15 +66,21 @@ impl Instant {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
+/// What is longer than 584 years counts as so long.
 const fn nanos(duration: Duration) -> u64 {
-    duration.as_nanos() as u64
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
+    }
+}
+
+impl core::ops::SubAssign<Duration> for Instant {
+    fn sub_assign(&mut self, duration: Duration) {
+        *self = *self - duration;
     }
 }
 
@@ -83,6 +100,14 @@ impl Sub<Duration> for Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_clock_is_read_near_now() {
+        let now = Instant::from_millis(u64::from(u32::MAX) + 10);
+        for there in [now - Duration::from_secs(3600), now, now + Duration::from_secs(3600)] {
+            assert_eq!(now.near(there.as_wrapping_millis()), there);
+        }
+    }
 
     #[test]
     fn never_stays_never_and_never_comes() {

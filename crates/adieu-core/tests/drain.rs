@@ -45,6 +45,7 @@ fn or_6_an_attempt_is_cancelled_and_listeners_are_gone() {
     assert_eq!(s.ending(), Some(Ending::Cancelled { state: State::SynSent }));
     assert!(s.stack.is_drained());
     s.release();
+    s.advance(secs(1)); // EO-2
     assert_eq!(s.stack.leftover(), Leftover::default());
 }
 

@@ -167,7 +167,8 @@ proptest! {
             s.take();
             let left = s.stack.leftover();
             prop_assert!(left.bytes <= 4 * 65_535 + 262_144 && left.openings <= 5, "{:?}", left);
-            prop_assert!(left.flows <= left.openings + left.connections + left.time_waits);
+            let records = left.time_waits + left.quarantined + left.abandoned;
+            prop_assert!(left.flows <= left.openings + left.connections + records);
         }
         s.receipts();
         if let Some(handle) = s.handle.take() {

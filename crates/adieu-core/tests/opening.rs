@@ -53,7 +53,8 @@ fn cl_3_close_in_syn_sent_leaves_nothing() {
             assert_eq!((s.ending(), s.read(1)), (Some(cancelled), Err(ReadError::Ended(cancelled))));
         }
         s.expect_nothing();
-        assert_eq!(s.stack.leftover().flows, 0, "the port is free at once (EO-2)");
+        let left = s.stack.leftover();
+        assert_eq!((left.openings, left.flows, left.quarantined), (0, 1, 1), "EO-2: only the tuple is kept aside");
         s.send(seg().syn().ack(1));
         s.expect_only(seg().seq(1).rst());
         assert_eq!(s.only_receipt().ending, Ending::Cancelled { state: State::SynSent });
@@ -276,6 +277,8 @@ fn inv_23_one_connection_for_each_tuple() {
     s.stack.release(s.now, other);
     s.abort();
     s.take();
+    assert_eq!(s.stack.connect(s.now, Some(local), remote), Err(ConnectError::InUse(local)), "quarantine, AB-5");
+    s.advance(script::secs(60));
     let again = s.stack.connect(s.now, Some(local), remote).unwrap();
     s.stack.release(s.now, again);
     s.receipts();

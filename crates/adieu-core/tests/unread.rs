@@ -29,7 +29,8 @@ fn ud_1_close_with_unread_data_resets() {
             s.expect_only(seg().seq(snd_nxt(state)).ack(7).rst());
             assert_eq!(s.flow_state(), State::Closed);
             let receipt = s.only_receipt();
-            assert_eq!(receipt.ending, aborted(Cause::CloseWithUnread, state));
+            let cause = if dropped { Cause::HandleDroppedWithUnread } else { Cause::CloseWithUnread };
+            assert_eq!(receipt.ending, aborted(cause, state));
             assert_eq!((receipt.received, receipt.unread), (6, 6));
             s.finish();
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use adieu_core::{Ending, Events, HandleId, ListenerId, Receipt, Stack};
+use adieu_core::{Ending, Events, Flow, HandleId, ListenerId, Receipt, Stack};
 
 /// A stack and its application's handles.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Host {
     pub address: SocketAddr,
     pub(crate) listener: Option<ListenerId>,
     pub(crate) receipts: Vec<Receipt>,
+    pub(crate) flows: Vec<Flow>,
 }
 
 /// What an application's read brought.
@@ -30,12 +31,17 @@ pub enum Heard {
 
 impl Host {
     pub(crate) fn new(stack: Stack, address: SocketAddr) -> Self {
-        Self { stack, address, listener: None, receipts: Vec::new() }
+        Self { stack, address, listener: None, receipts: Vec::new(), flows: Vec::new() }
     }
 
     /// Receipts of connections that have ended, in order, handle or not.
     pub fn receipts(&self) -> &[Receipt] {
         &self.receipts
+    }
+
+    /// Whose receipts these are, in the same order.
+    pub fn receipt_flows(&self) -> &[Flow] {
+        &self.flows
     }
 
     /// The next connection that waits to be accepted.

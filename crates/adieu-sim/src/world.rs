@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use adieu_core::wire::ip::Datagram;
 use adieu_core::wire::{Flags, Packet, Segment, checksum};
 use adieu_core::{
-    Config, ConnectError, Duration, Flow, HandleId, Instant, Leftover, Receipt, Secrets, Seq, Stack, State,
+    CarryError, Config, ConnectError, DrainBudget, Duration, Flow, HandleId, Imported, Instant, Leftover, Receipt,
+    Secrets, Seq, Stack, State, Unwanted,
 };
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
@@ -168,9 +169,14 @@ impl World {
 
     /// Begins a connection from any free port.
     pub fn connect_anew(&mut self, side: Side) -> HandleId {
+        self.try_connect_anew(side).expect("a port is free")
+    }
+
+    /// The same, where none may be.
+    pub fn try_connect_anew(&mut self, side: Side) -> Result<HandleId, ConnectError> {
         let remote = self.hosts[side.other() as usize].address;
         let local = SocketAddr::new(self.hosts[side as usize].address.ip(), 0);
-        self.connect_from(side, local, remote).expect("a port is free")
+        self.connect_from(side, local, remote)
     }
 
     fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
@@ -224,6 +230,27 @@ impl World {
         self.observe();
     }
 
+    /// No more reading; what comes is refused or thrown away.
+    pub fn shut_down_read(&mut self, side: Side, handle: HandleId, unwanted: Unwanted) {
+        let now = self.now;
+        self.host(side).stack.shut_down_read(now, handle, unwanted);
+        self.observe();
+    }
+
+    /// Full close that takes in what still comes, and throws it away, within a budget.
+    pub fn close_drain(&mut self, side: Side, handle: HandleId, budget: DrainBudget) {
+        let now = self.now;
+        self.host(side).stack.close_drain(now, handle, budget);
+        self.observe();
+    }
+
+    /// A closed connection is given up: its application would wait no longer.
+    pub fn linger_expired(&mut self, side: Side, handle: HandleId) {
+        let now = self.now;
+        self.host(side).stack.linger_expired(now, handle);
+        self.observe();
+    }
+
     /// Reset.
     pub fn abort(&mut self, side: Side, handle: HandleId) {
         let now = self.now;
@@ -236,6 +263,38 @@ impl World {
         let now = self.now;
         self.host(side).stack.release(now, handle);
         self.observe();
+    }
+
+    // ---- the program -------------------------------------------------------------------------------------------
+
+    /// A host's program is gone without a word, and another begins in its place: the same configuration, other secrets,
+    /// and nothing of what was before. Handles of the old one are of no use any more.
+    pub fn restart(&mut self, side: Side) {
+        let mut secret = [0; 48];
+        self.rng.fill_bytes(&mut secret);
+        let host = self.host(side);
+        host.stack = Stack::new(host.stack.config().clone(), Secrets::from_bytes(secret), checksum::sum);
+        host.listener = None;
+        self.observe();
+    }
+
+    /// The clock on the wall: time since 1970, which outlives programs.
+    pub fn wall(&self) -> Duration {
+        Duration::from_secs(1_700_000_000) + self.now.since(Instant::ZERO)
+    }
+
+    /// A host's TIME-WAIT records, as bytes to be kept over a restart.
+    pub fn export_time_wait(&mut self, side: Side) -> Vec<u8> {
+        let (now, wall) = (self.now, self.wall());
+        self.host(side).stack.export_time_wait(now, wall)
+    }
+
+    /// Gives a host's program TIME-WAIT records of the one before it.
+    pub fn import_time_wait(&mut self, side: Side, records: &[u8]) -> Result<Imported, CarryError> {
+        let (now, wall) = (self.now, self.wall());
+        let imported = self.host(side).stack.import_time_wait(now, wall, records);
+        self.observe();
+        imported
     }
 
     /// Writes down what an application did or saw.
@@ -313,8 +372,9 @@ impl World {
             }
             let host = self.host(side);
             host.drain_notified();
-            while let Some((_, receipt)) = host.stack.poll_receipt() {
+            while let Some((flow, receipt)) = host.stack.poll_receipt() {
                 host.receipts.push(receipt);
+                host.flows.push(flow);
             }
         }
     }

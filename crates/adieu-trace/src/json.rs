@@ -20,6 +20,11 @@
 //!   state                    the one it ended in
 //!   closed_first             "this-end", "peer", "both", or null where neither end closed
 //!   sent, acknowledged, undelivered, received, unread   bytes
+//!   discarded, unsent        bytes that came and were thrown away; bytes that never left
+//!   at_first_fin             [sent, received] in bytes when the first FIN was sent or came; null where none did, or
+//!                            where it was not kept
+//!   fin_acknowledged, fin_received, reset_sent   which of these happened
+//!   zeek, completeness       what Zeek's conn_state and Wireshark's tcp.completeness would be
 //!   retransmissions          times that a segment was sent again
 //!   began_ns, ended_ns       first state, ending
 //!   states                   in order, each with state and ns. TIME-WAIT begins with the ending: its ns is 0
@@ -135,6 +140,22 @@ pub struct Receipt {
     pub received: u64,
     /// Of those, not read by the application.
     pub unread: u64,
+    /// Bytes that came and were thrown away.
+    pub discarded: u64,
+    /// Bytes that never left.
+    pub unsent: u64,
+    /// Bytes sent and received when the first FIN was sent or came.
+    pub at_first_fin: Option<(u64, u64)>,
+    /// Whether our FIN was acknowledged.
+    pub fin_acknowledged: bool,
+    /// Whether the peer's FIN came.
+    pub fin_received: bool,
+    /// Whether the peer was told by a reset.
+    pub reset_sent: bool,
+    /// Zeek's `conn_state`.
+    pub zeek: &'static str,
+    /// Wireshark's `tcp.completeness`.
+    pub completeness: u8,
     /// Times that a segment was sent again.
     pub retransmissions: u32,
     /// When the first state began.
@@ -203,7 +224,8 @@ fn names(flags: Flags) -> Vec<&'static str> {
 }
 
 impl Receipt {
-    fn of(receipt: &adieu_core::Receipt) -> Self {
+    /// A receipt's fields, for documents of one's own.
+    pub fn of(receipt: &adieu_core::Receipt) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let closed_first = match (receipt.ending, receipt.closed_first) {
             (Ending::Graceful { order: Order::Simultaneous }, _) => Some("both"),
@@ -223,6 +245,14 @@ impl Receipt {
             undelivered: receipt.undelivered(),
             received: receipt.received,
             unread: receipt.unread,
+            discarded: receipt.discarded,
+            unsent: receipt.unsent,
+            at_first_fin: receipt.at_first_fin,
+            fin_acknowledged: receipt.fin_acknowledged,
+            fin_received: receipt.fin_received,
+            reset_sent: receipt.reset_sent,
+            zeek: receipt.zeek(),
+            completeness: receipt.completeness(),
             retransmissions: receipt.retransmissions,
             began_ns: receipt.spent.began().as_nanos(),
             ended_ns: receipt.spent.ended().as_nanos(),

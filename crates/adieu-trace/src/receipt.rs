@@ -81,6 +81,9 @@ enum Label {
     Undelivered,
     Received,
     Unread,
+    Discarded,
+    AtFirstFin,
+    Told,
     Retransmissions,
     Icmp,
     In(State),
@@ -98,6 +101,9 @@ impl Label {
             Self::Undelivered => "undelivered".into(),
             Self::Received => "received".into(),
             Self::Unread => "unread".into(),
+            Self::Discarded => "thrown away".into(),
+            Self::AtFirstFin => "at the first FIN".into(),
+            Self::Told => "the peer".into(),
             Self::Retransmissions => "retransmissions".into(),
             Self::Icmp => "last ICMP error".into(),
             Self::In(state) => format!("in {state}"),
@@ -115,8 +121,9 @@ struct Item {
 }
 
 fn items(receipt: &Receipt) -> Vec<Item> {
-    let Receipt { ending, closed_first, sent, acknowledged, received, unread, retransmissions, last_icmp, spent } =
-        receipt;
+    let Receipt {
+        ending, closed_first, sent, acknowledged, received, unread, retransmissions, last_icmp, spent, ..
+    } = receipt;
     let first = match (ending, closed_first) {
         (Ending::Graceful { order: Order::Simultaneous }, _) => "both at once",
         (_, Some(Closer::Us)) => "this end",
@@ -136,8 +143,18 @@ fn items(receipt: &Receipt) -> Vec<Item> {
         count(Label::Undelivered, undelivered, undelivered > 0),
         count(Label::Received, *received, false),
         count(Label::Unread, *unread, *unread > 0),
-        good(Label::Retransmissions, repeats),
     ];
+    if receipt.discarded > 0 {
+        items.push(count(Label::Discarded, receipt.discarded, true));
+    }
+    // Only where a half-close was made use of.
+    if let Some((out, back)) = receipt.at_first_fin.filter(|at| *at != (*sent, *received)) {
+        items.push(good(Label::AtFirstFin, format!("sent {}, received {}", bytes(out), bytes(back))));
+    }
+    if receipt.reset_sent {
+        items.push(good(Label::Told, "was told by a reset".into()));
+    }
+    items.push(good(Label::Retransmissions, repeats));
     if let Some((kind, code)) = last_icmp {
         items.push(Item { label: Label::Icmp, value: format!("type {kind}, code {code}"), bad: true });
     }

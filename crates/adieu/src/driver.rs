@@ -1,7 +1,8 @@
 //! The driver: rounds of reading, stepping and sending, in one task.
 
 use std::io::{self, IoSlice};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 use adieu_core::wire::Packet;
 use adieu_core::{Instant, Outgoing};
@@ -9,23 +10,95 @@ use tokio::sync::Notify;
 
 use crate::device::Device;
 use crate::net::{Shared, wake};
+use crate::sink::Sink;
 use crate::tap::Direction;
 
 /// Packets read, and packets sent, in one hold of the lock.
 const ROUND: usize = 64;
 
+/// How long a device without room is waited for when nobody holds the net any more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs until nobody holds the net any more, or the device is gone.
-pub(crate) async fn run(net: Weak<Shared>, kick: Arc<Notify>, device: Device) {
+pub(crate) async fn run(shared: Arc<Shared>, device: Device, sink: Option<Sink>) {
     let mut buffers = Buffers::new(device.mtu());
-    while let Some(shared) = net.upgrade() {
-        match round(&shared, &device, &mut buffers).await {
+    let mut driver = Driver { shared, device, sink };
+    while !driver.shared.is_given_up() {
+        let next = round(&driver.shared, &driver.device, &mut buffers).await;
+        driver.report();
+        match next {
             Ok(Next::More) => tokio::task::yield_now().await,
             Ok(Next::Wait { until, blocked }) => {
-                let until = (until != Instant::NEVER).then(|| shared.when(until));
-                drop(shared); // While waiting, only its users keep the net alive.
-                wait(&kick, &device, until, blocked).await;
+                let until = (until != Instant::NEVER).then(|| driver.shared.when(until));
+                wait(&driver.shared.kick, &driver.device, until, blocked).await;
             }
-            Err(error) => return give_up(&shared, &error),
+            Err(error) => {
+                give_up(&driver.shared, &error);
+                return driver.report();
+            }
+        }
+    }
+    driver.say_last_words().await;
+}
+
+/// The one who runs the stack.
+struct Driver {
+    shared: Arc<Shared>,
+    device: Device,
+    sink: Option<Sink>,
+}
+
+impl Driver {
+    /// Tells of the connections that have ended, with no lock held.
+    fn report(&mut self) {
+        let Some(sink) = &mut self.sink else { return };
+        let unheard = self.shared.lock_if_sound().map(|mut shard| std::mem::take(&mut shard.unheard));
+        for (flow, receipt) in unheard.unwrap_or_default() {
+            sink.hear(&flow, &receipt);
+        }
+    }
+
+    /// Nobody holds the net any more: what is left is reset (LM-9).
+    async fn say_last_words(&mut self) {
+        self.shared.step(|shard, now| shard.stack.abort_all(now));
+        loop {
+            match transmit(&self.shared, &self.device) {
+                Ok(Next::More) => {}
+                Ok(Next::Wait { blocked: true, .. }) => {
+                    if tokio::time::timeout(PATIENCE, self.device.writable()).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Next::Wait { blocked: false, .. }) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime ends, perhaps while the net is in use: what the device takes at once still leaves.
+    fn drop(&mut self) {
+        let mut awake = Vec::new();
+        let now = self.shared.now();
+        if let Some(mut shard) = self.shared.lock_if_sound().filter(|shard| shard.broken.is_none()) {
+            shard.stack.abort_all(now);
+            while let Some(packet) = shard.outbox.take().or_else(|| shard.stack.poll_transmit(now)) {
+                if send(&self.device, &packet).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                    break;
+                }
+                if shard.is_tapped() {
+                    shard.tap(now, Direction::Out, &packet.to_vec());
+                }
+            }
+            shard.stack.device_gone(now);
+            let why = "the runtime that ran this stack is gone".to_owned();
+            shard.break_off(io::ErrorKind::NotConnected, why, &mut awake, &self.shared);
+        }
+        self.shared.acceptable.notify_waiters();
+        self.shared.now_idle();
+        wake(awake);
+        if !std::thread::panicking() {
+            self.report();
         }
     }
 }
@@ -57,8 +130,8 @@ impl Buffers {
         for buffer in self.bytes.chunks_exact_mut(self.size) {
             match device.try_recv(buffer) {
                 Ok(length) => self.lengths.push(length),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What comes after an interruption comes in the next round: each length belongs to its buffer.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => break,
                 Err(error) => return Err(error),
             }
         }
@@ -164,13 +237,14 @@ async fn wait(kick: &Notify, device: &Device, until: Option<tokio::time::Instant
     }
 }
 
-/// The device is gone: everybody who waits is told.
+/// The device is gone, and with it all that was under way (3.35).
 fn give_up(shared: &Shared, error: &io::Error) {
     let mut awake = Vec::new();
     {
+        let now = shared.now();
         let mut shard = shared.lock();
-        shard.broken = Some((error.kind(), format!("the network device is gone: {error}")));
-        shard.tasks.take_all(&mut awake);
+        shard.stack.device_gone(now);
+        shard.break_off(error.kind(), format!("the network device is gone: {error}"), &mut awake, shared);
     }
     shared.acceptable.notify_waiters();
     shared.now_idle();

@@ -64,6 +64,7 @@ pub(crate) fn connect(error: ConnectError) -> io::Error {
         ConnectError::InUse(_) => io::ErrorKind::AddrInUse,
         ConnectError::NoAddress(_) | ConnectError::NoPort(_) => io::ErrorKind::AddrNotAvailable,
         ConnectError::Full => io::ErrorKind::QuotaExceeded,
+        ConnectError::Quiet => io::ErrorKind::ResourceBusy,
     };
     io::Error::new(kind, error)
 }

@@ -44,16 +44,20 @@ mod driver;
 mod error;
 mod listener;
 mod net;
+mod sink;
 mod stream;
+mod suspended;
 mod tap;
 mod tasks;
 
 pub use adieu_core::{
-    Cause, Closer, Config, Duration, Ending, Flow, Info, Instant, Keepalive, Leftover, Order, Phase, Receipt,
-    RecoveryState, Settings, Spent, State, Stats,
+    CarryError, Cause, Closer, Config, DrainBudget, Duration, Ending, Endings, Flow, FlowState, Info, Instant,
+    Keepalive, Leftover, Limit, Order, Phase, PortUsage, Receipt, RecoveryState, RecvSide, Released, SendSide,
+    Settings, Spent, State, Stats, Unwanted, Warning,
 };
 pub use error::{AtExpiry, CloseError, LingerError};
 pub use listener::TcpListener;
 pub use net::{Builder, Net};
 pub use stream::TcpStream;
+pub use suspended::{ResumeError, Suspended};
 pub use tap::{Direction, Tapped};

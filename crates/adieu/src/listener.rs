@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use adieu_core::{ListenerId, Settings};
 
-use crate::net::{Net, Shared};
+use crate::net::{Held, Net};
 use crate::{TcpStream, error};
 use std::sync::Arc;
 
 /// Waits for connections at an address of a [`Net`]. Dropped, it stops; connections nobody has accepted are reset.
 #[derive(Debug)]
 pub struct TcpListener {
-    shared: Arc<Shared>,
+    shared: Arc<Held>,
     id: ListenerId,
     local: SocketAddr,
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adieu_core::{Flow, HandleId, Receipt, Settings, State};
+use adieu_core::{DrainBudget, Flow, HandleId, Receipt, RecvSide, SendSide, Settings, State, Unwanted};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{self, AtExpiry, CloseError, LingerError};
-use crate::net::{Net, Shard, Shared};
+use crate::net::{Held, Net, Shard};
 use crate::tasks::For;
 
 /// A TCP connection.
@@ -24,13 +24,13 @@ use crate::tasks::For;
 /// Errors are sticky: after a reset every read says so, and never "end of stream".
 #[derive(Debug)]
 pub struct TcpStream {
-    shared: Arc<Shared>,
+    shared: Arc<Held>,
     handle: HandleId,
     flow: Flow,
 }
 
 impl TcpStream {
-    pub(crate) fn new(shared: Arc<Shared>, handle: HandleId, flow: Flow) -> Self {
+    pub(crate) fn new(shared: Arc<Held>, handle: HandleId, flow: Flow) -> Self {
         Self { shared, handle, flow }
     }
 
@@ -130,8 +130,48 @@ impl TcpStream {
     /// Where the connection ended otherwise; the error holds the receipt.
     pub async fn close(self) -> Result<Receipt, CloseError> {
         self.shared.step(|shard, now| shard.stack.close(now, self.handle));
+        self.gracefully().await
+    }
+
+    /// Full close that survives unread input: our FIN follows what was written, and what comes meanwhile is
+    /// acknowledged and thrown away, until `budget` is spent; then a reset. Waits until both directions are complete.
+    ///
+    /// For a server that answers before it has read everything: the reset of a plain [`close`](Self::close) may destroy
+    /// the answer before the peer has read it (UD-8). Dropped, the close goes on in the background.
+    ///
+    /// # Errors
+    /// Where the connection ended otherwise, for instance because the budget was spent; the error holds the receipt.
+    pub async fn close_drain(self, budget: DrainBudget) -> Result<Receipt, CloseError> {
+        self.shared.step(|shard, now| shard.stack.close_drain(now, self.handle, budget));
+        self.gracefully().await
+    }
+
+    /// Waits until the connection has ended.
+    async fn gracefully(&self) -> Result<Receipt, CloseError> {
         let receipt = self.ended().await;
         if receipt.ending.is_graceful() { Ok(receipt) } else { Err(CloseError { receipt }) }
+    }
+
+    /// No more reading: what has come and was not read is thrown away, and reads find the end of the stream
+    /// (`shutdown(SHUT_RD)`; HC-5). Nothing is sent. What comes from now on draws a reset, or is thrown away: see
+    /// [`Unwanted`]. Where our own direction is closed, too, throwing bytes away is a reset, as with every full close.
+    pub fn shutdown_read(&self, unwanted: Unwanted) {
+        self.shared.step(|shard, now| shard.stack.shut_down_read(now, self.handle, unwanted));
+    }
+
+    /// What became of both directions so far; `None` where it never came to a connection.
+    pub fn sides(&self) -> Option<(SendSide, RecvSide)> {
+        self.shared.lock().stack.sides(self.handle)
+    }
+
+    /// Names the connection, for [`Net::take_warnings`] and [`Net::flows`]; an empty name is none.
+    pub fn set_label(&self, label: &str) {
+        self.shared.lock().stack.set_label(self.handle, label);
+    }
+
+    /// What the connection is called; empty if nothing.
+    pub fn label(&self) -> String {
+        self.shared.lock().stack.label(self.handle).unwrap_or_default().to_owned()
     }
 
     /// Full close that waits until every byte, and our FIN, is at the peer's TCP, but at most for `patience`; neither
@@ -164,16 +204,18 @@ impl TcpStream {
 
     /// Waits until the connection has ended, and says how. It does not close anything.
     pub async fn ended(&self) -> Receipt {
-        let ended = self.until(|shard, handle| shard.stack.receipt(handle)).await;
-        match ended {
-            Ok(receipt) => receipt,
-            // The device is gone; nothing that was under way will be heard of again.
-            Err(_) => self.shared.step(|shard, now| {
-                shard.stack.abort(now, self.handle);
-                while shard.stack.poll_transmit(now).is_some() {}
-                shard.stack.receipt(self.handle).expect("an aborted connection has ended")
-            }),
-        }
+        std::future::poll_fn(|context| {
+            let mut shard = self.shared.lock();
+            match shard.stack.receipt(self.handle) {
+                Some(receipt) => Poll::Ready(receipt),
+                None => {
+                    // When the device goes, every connection has ended.
+                    shard.tasks.wait(self.handle, For::End, context);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Gives the connection up: a reset, now. The stream stays, for its receipt.

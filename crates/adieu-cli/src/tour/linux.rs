@@ -8,6 +8,7 @@ mod acts;
 mod alone;
 mod ends;
 mod exit;
+mod linger;
 mod lost;
 mod orderly;
 mod outcome;

@@ -11,6 +11,7 @@ mod script;
 mod script_linux;
 mod signals;
 mod spec;
+mod state;
 mod tour;
 mod tshark;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         signals::trials(),
         script::trials(),
         spec::trials(),
+        state::trials(),
         tour::trials(),
         harness::trials(),
     ])

@@ -62,11 +62,17 @@ fn the_names_are_stable() {
     let (list, err) = texts(&adieu(&["tour", "--list"]));
     let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let known = "four-way server-first three-segments last-words half-close-client half-close-server program-exit \
-                 simultaneous simultaneous-open lost-fin lost-ack-of-fin lost-last-ack fin-overtakes-data \
-                 old-duplicate no-time-wait no-time-wait-reset time-wait time-wait-refuses-port time-wait-reopened \
-                 reset-ignored-in-time-wait abort close-unread data-after-close linger-zero spoofed-reset refused \
-                 connect-cancelled peer-forgot fin-wait-2-abandoned last-ack-never-comes no-answer peer-vanished \
-                 both-gone zero-window-close zero-window-abandoned";
+                 program-exit-deadline half-close-idle close-wait-leak shutdown-read-refuse shutdown-read-discard \
+                 close-drain close-without-drain simultaneous simultaneous-open lost-fin lost-ack-of-fin \
+                 lost-last-ack fin-overtakes-data old-duplicate assassination no-time-wait no-time-wait-reset \
+                 time-wait time-wait-refuses-port time-wait-reopened time-wait-reopened-by-timestamp \
+                 time-wait-refuses-syn time-wait-comes-back time-wait-taken-back time-wait-evicted ports-run-out \
+                 restart-remembers restart-forgets reset-ignored-in-time-wait abort abort-challenged \
+                 abort-overtaken abort-unheard close-unread close-unread-in-every-state data-after-close \
+                 linger-zero linger-zero-in-every-state linger-connecting linger-in-time linger-continues \
+                 linger-gives-up linger-in-time-wait spoofed-reset refused connect-cancelled peer-forgot \
+                 fin-wait-2-abandoned orphan-hears-data orphan-hears-fin last-ack-never-comes no-answer \
+                 peer-vanished both-gone zero-window-close zero-window-abandoned orphans-too-many";
     assert_eq!(names, known.split_whitespace().collect::<Vec<_>>());
     assert!(err.is_empty() && list.lines().all(|line| line.len() > 30), "{list}");
 }
@@ -76,7 +82,7 @@ fn all_together_pass_and_are_counted() {
     let (out, err) = texts(&output);
     assert!(output.status.success() && err.is_empty(), "{err}");
     let last = out.lines().last().unwrap_or_default();
-    assert!(last.starts_with("35 scenarios, ") && last.ends_with(" checks, all held"), "{last}");
+    assert!(last.starts_with("64 scenarios, ") && last.ends_with(" checks, all held"), "{last}");
     assert!(out.lines().all(|line| line.chars().count() <= 100), "wider than 100 columns");
 }
 

@@ -26,7 +26,7 @@ impl Connection {
         debug_assert_eq!(self.close.is_fin_received(), self.recv.is_finished());
         let both = self.timers.is_armed(Timer::Retransmit) && self.timers.is_armed(Timer::Persist);
         debug_assert!(!both, "TM-1: retransmission and persist timer exclude each other");
-        let waits_for_peer = self.close.state() == State::FinWait2 && self.recv.is_closed();
+        let waits_for_peer = self.close.state() == State::FinWait2 && self.recv.refuses();
         debug_assert!(!waits_for_peer || self.timers.is_armed(Timer::Idle), "OR-1");
     }
 

@@ -1,7 +1,5 @@
 //! How a connection ended: the closed list, and the receipt.
 
-use core::fmt;
-
 use super::close::{Closer, State};
 use crate::time::{Duration, Instant};
 
@@ -75,10 +73,35 @@ pub enum Cause {
     CloseWithUnread,
     /// The peer sent more data after nobody could read it any more (UD-4).
     DataAfterClose,
+    /// The application dropped its handle with received bytes unread (UD-1).
+    HandleDroppedWithUnread,
+    /// There were more orphans than allowed, and this one was the worst (OR-3), or it took too long (3.12).
+    OrphanLimit,
+    /// All connections together held more bytes than allowed, and this one made no progress (3.11).
+    MemoryPressure,
+    /// A budget of the application's own was spent.
+    PolicyLimit(Limit),
+    /// The address is ours no more.
+    AddressRemoved,
+    /// The device is gone.
+    InterfaceRemoved,
     /// The listener closed before the connection was accepted (CL-13).
     ListenerClosed,
     /// The stack was shut down.
     StackShutdown,
+}
+
+/// A budget that an application has set.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Limit {
+    /// [`DrainBudget::bytes`](crate::DrainBudget::bytes).
+    DrainBytes,
+    /// [`DrainBudget::time`](crate::DrainBudget::time).
+    DrainTime,
+    /// [`Settings::half_close_idle`](crate::Settings::half_close_idle).
+    HalfCloseIdle,
+    /// [`Settings::half_close_total`](crate::Settings::half_close_total).
+    HalfCloseTotal,
 }
 
 /// What a timer that gave up had waited for.
@@ -104,32 +127,6 @@ impl Ending {
         matches!(self, Self::Graceful { .. })
     }
 
-    /// The ending's name: stable, lower case with hyphens, for logs and counters.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Graceful { order: Order::LocalFirst } => "graceful-local-first",
-            Self::Graceful { order: Order::PeerFirst } => "graceful-peer-first",
-            Self::Graceful { order: Order::Simultaneous } => "graceful-simultaneous",
-            Self::ResetByPeer { .. } => "reset-by-peer",
-            Self::Refused { .. } => "refused",
-            Self::Aborted { cause: Cause::AbortCall, .. } => "aborted-by-call",
-            Self::Aborted { cause: Cause::LingerZero, .. } => "aborted-linger-zero",
-            Self::Aborted { cause: Cause::LingerExpired, .. } => "aborted-linger-expired",
-            Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted-close-with-unread",
-            Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted-data-after-close",
-            Self::Aborted { cause: Cause::ListenerClosed, .. } => "aborted-listener-closed",
-            Self::Aborted { cause: Cause::StackShutdown, .. } => "aborted-stack-shutdown",
-            Self::TimedOut { phase: Phase::Connect, .. } => "timed-out-connect",
-            Self::TimedOut { phase: Phase::Retransmission, .. } => "timed-out-retransmission",
-            Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed-out-zero-window",
-            Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed-out-fin-wait-2",
-            Self::TimedOut { phase: Phase::UserTimeout, .. } => "timed-out-user-timeout",
-            Self::TimedOut { phase: Phase::Keepalive, .. } => "timed-out-keepalive",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Cancelled { .. } => "cancelled",
-        }
-    }
-
     /// The state the connection was in when it ended; CLOSED where the two halves had run to their end.
     pub fn state(&self) -> State {
         match *self {
@@ -141,43 +138,6 @@ impl Ending {
             | Self::TimedOut { state, .. }
             | Self::Cancelled { state } => state,
             Self::Unreachable { .. } => State::SynSent,
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Graceful { order: Order::LocalFirst } => "graceful: we closed first, both directions complete",
-            Self::Graceful { order: Order::PeerFirst } => "graceful: the peer closed first, both directions complete",
-            Self::Graceful { order: Order::Simultaneous } => "graceful: both closed at once, both directions complete",
-            Self::ResetByPeer { .. } => "reset by the peer",
-            Self::Refused { .. } => "refused: nobody listens there",
-            Self::Aborted { cause: Cause::AbortCall, .. } => "aborted by us",
-            Self::Aborted { cause: Cause::LingerZero, .. } => "aborted by us: closed with a linger time of 0",
-            Self::Aborted { cause: Cause::LingerExpired, .. } => "aborted by us: the linger time ran out",
-            Self::Aborted { cause: Cause::CloseWithUnread, .. } => "aborted by us: closed with received bytes unread",
-            Self::Aborted { cause: Cause::DataAfterClose, .. } => "aborted by us: data came after nobody could read it",
-            Self::Aborted { cause: Cause::ListenerClosed, .. } => {
-                "aborted by us: its listener closed before it was accepted"
-            }
-            Self::Aborted { cause: Cause::StackShutdown, .. } => "aborted by us: the stack was shut down",
-            Self::TimedOut { phase: Phase::Connect, .. } => "timed out: no answer to our SYN",
-            Self::TimedOut { phase: Phase::Retransmission, .. } => "timed out: no acknowledgment from the peer",
-            Self::TimedOut { phase: Phase::ZeroWindow, .. } => "timed out: the peer's window never opened",
-            Self::TimedOut { phase: Phase::FinWait2Orphan, .. } => "timed out: the peer never closed its direction",
-            Self::TimedOut { phase: Phase::UserTimeout, .. } => "timed out: no acknowledgment within the user timeout",
-            Self::TimedOut { phase: Phase::Keepalive, .. } => "timed out: the idle peer is not there any more",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Cancelled { .. } => "cancelled before it was established",
-        })?;
-        match self {
-            Self::Graceful { .. } | Self::Unreachable { .. } => Ok(()),
-            Self::ResetByPeer { state }
-            | Self::Refused { state }
-            | Self::Aborted { state, .. }
-            | Self::TimedOut { state, .. }
-            | Self::Cancelled { state } => write!(f, " (in {state})"),
         }
     }
 }
@@ -198,6 +158,21 @@ pub struct Receipt {
     pub received: u64,
     /// Of those, not read by our application: when the connection ended, less what it has read since.
     pub unread: u64,
+    /// Of those, thrown away because nobody wanted to read any more.
+    pub discarded: u64,
+    /// Bytes taken from the application that never left.
+    pub unsent: u64,
+    /// Bytes taken from the application, and bytes that had come, when the first of the two FINs was sent or came
+    /// (EN-5). `None` where neither end closed, and for an orphan that spent its last time as a record in FIN-WAIT-2.
+    pub at_first_fin: Option<(u64, u64)>,
+    /// Whether the peer's TCP acknowledged our FIN, and so every byte.
+    pub fin_acknowledged: bool,
+    /// Whether the peer's FIN came, and so every byte of its stream.
+    pub fin_received: bool,
+    /// Whether we gave up reading before the peer's stream was complete.
+    pub read_closed: bool,
+    /// Whether the ending told the peer by a reset.
+    pub reset_sent: bool,
     /// Times that a segment was sent again.
     pub retransmissions: u32,
     /// The last ICMP error about the connection, type and code: a reason why nobody answered, if it timed out.
@@ -210,6 +185,119 @@ impl Receipt {
     /// Bytes the application wrote that the peer's TCP did not acknowledge.
     pub fn undelivered(&self) -> u64 {
         self.sent - self.acknowledged
+    }
+
+    /// Whether the peer opened the connection.
+    pub fn is_passive(&self) -> bool {
+        self.spent.is_passive()
+    }
+
+    /// What became of our direction.
+    pub fn send_side(&self) -> SendSide {
+        let (accepted, acknowledged) = (self.sent, self.acknowledged);
+        if self.fin_acknowledged {
+            SendSide::Complete { acknowledged }
+        } else {
+            SendSide::Aborted { accepted, acknowledged }
+        }
+    }
+
+    /// What became of the peer's direction.
+    pub fn recv_side(&self) -> RecvSide {
+        match self.received {
+            received if self.fin_received => RecvSide::Complete { received },
+            _ if self.read_closed => RecvSide::ClosedLocally { discarded: self.discarded },
+            received => RecvSide::Aborted { received },
+        }
+    }
+}
+
+/// What becomes of our direction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SendSide {
+    /// The application may write.
+    Open,
+    /// It has closed; so many bytes have not left, and so many have left and are not acknowledged.
+    Closing {
+        /// Bytes that have not left.
+        unsent: u64,
+        /// Bytes that have left and are not acknowledged.
+        unacknowledged: u64,
+    },
+    /// Our FIN is acknowledged: all is at the peer's TCP.
+    Complete {
+        /// Bytes in all.
+        acknowledged: u64,
+    },
+    /// The connection ended before that.
+    Aborted {
+        /// Bytes taken from the application.
+        accepted: u64,
+        /// Of those, acknowledged: a lower bound of what the peer's TCP has.
+        acknowledged: u64,
+    },
+}
+
+/// What becomes of the peer's direction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum RecvSide {
+    /// More may come.
+    Open,
+    /// The peer's FIN is here, and all before it.
+    Complete {
+        /// Bytes in all.
+        received: u64,
+    },
+    /// We read no more.
+    ClosedLocally {
+        /// Bytes that came and were thrown away.
+        discarded: u64,
+    },
+    /// The connection ended before the peer's FIN was here.
+    Aborted {
+        /// Bytes that came in order.
+        received: u64,
+    },
+}
+
+/// What became of an ended connection's addresses and ports: the last word about it (section 1.15).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Released {
+    /// They were free at once.
+    Immediately,
+    /// TIME-WAIT has run its course.
+    TimeWaitExpired,
+    /// A new connection of the peer's took over (TW-8).
+    ReusedByPeer,
+    /// A new connection of ours took over (TW-13).
+    ReusedByUs,
+    /// The record gave way to newer ones (TW-14).
+    Evicted,
+    /// Quarantine after a reset has run its course (AB-5).
+    QuarantineExpired,
+}
+
+impl Released {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 6] = [
+        Self::Immediately,
+        Self::TimeWaitExpired,
+        Self::ReusedByPeer,
+        Self::ReusedByUs,
+        Self::Evicted,
+        Self::QuarantineExpired,
+    ];
+
+    /// A stable name, lower case with hyphens.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Immediately => "immediately",
+            Self::TimeWaitExpired => "time-wait-expired",
+            Self::ReusedByPeer => "reused-by-peer",
+            Self::ReusedByUs => "reused-by-us",
+            Self::Evicted => "evicted",
+            Self::QuarantineExpired => "quarantine-expired",
+        }
     }
 }
 
@@ -247,6 +335,16 @@ impl Spent {
         }
     }
 
+    /// Whether the peer opened the connection.
+    pub(crate) fn is_passive(&self) -> bool {
+        self.states[0] == State::SynReceived
+    }
+
+    /// How long it has been in its last state.
+    pub(crate) fn since_last(&self, now: Instant) -> Duration {
+        now.since(self.since[usize::from(self.len) - 1])
+    }
+
     /// The connection ended at `now`.
     pub(crate) fn end(&mut self, now: Instant) {
         self.ended = now;
@@ -259,6 +357,11 @@ impl Spent {
         let stays = self.since[..len].iter().zip(ends).map(|(from, to)| to.since(*from));
         let wait = self.waits.then_some((State::TimeWait, Duration::ZERO));
         self.states[..len].iter().copied().zip(stays).chain(wait)
+    }
+
+    /// How long the last state has lasted at `now`, while there is no ending.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.since(self.since[usize::from(self.len) - 1])
     }
 
     /// From the first state to the ending.
@@ -327,6 +430,11 @@ pub(crate) struct Ledger {
     pub(crate) spent: Spent,
     pub(crate) retransmissions: u32,
     pub(crate) unread: u32,
+    pub(crate) reset_sent: bool,
+    pub(crate) discarded: u64,
+    pub(crate) unsent: u64,
+    /// Bytes that the direction which stayed open had carried when the other was closed.
+    pub(crate) at_first_fin: u64,
     /// The last ICMP error, type and code.
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) traffic: Traffic,
@@ -349,7 +457,18 @@ pub(crate) struct Traffic {
 impl Ledger {
     pub(crate) fn begin(state: State, now: Instant) -> Self {
         let spent = Spent::begin(state, now);
-        Self { spent, retransmissions: 0, unread: 0, icmp: None, traffic: Traffic::default(), steps: 0 }
+        Self {
+            spent,
+            retransmissions: 0,
+            unread: 0,
+            reset_sent: false,
+            discarded: 0,
+            unsent: 0,
+            at_first_fin: 0,
+            icmp: None,
+            traffic: Traffic::default(),
+            steps: 0,
+        }
     }
 }
 

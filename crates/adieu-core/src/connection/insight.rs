@@ -27,6 +27,10 @@ impl Connection {
             self.timers.stop(Timer::Idle);
             self.watch_idle(now);
         }
+        let budgets = |settings: &Settings| (settings.half_close_idle, settings.half_close_total);
+        if self.ended.is_none() && budgets(&before) != budgets(&settings) {
+            self.watch(now); // A half-close may be under way.
+        }
         self.settle(now, self.state());
     }
 
@@ -63,6 +67,7 @@ impl Connection {
         let acked = self.send.data_acked();
         Info {
             state: self.state(),
+            state_age: if self.ended.is_some() { now.since(ledger.spent.ended()) } else { ledger.spent.age(now) },
             recovery: self.recovery_state(),
             retransmits: self.trouble.tries,
             probes: self.trouble.probes.max(self.trouble.keepalives),

@@ -14,6 +14,8 @@ use crate::wire::{Blocks, Payload};
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Reassembly {
     pieces: BTreeMap<Offset, Bytes>,
+    /// Of all pieces.
+    bytes: u64,
     /// Blocks by their first number, with the number after their last.
     blocks: BTreeMap<Offset, Offset>,
     /// Numbers in the blocks that were reported last, the newest first.
@@ -40,7 +42,7 @@ impl Reassembly {
 
     /// Bytes held.
     pub(crate) fn held(&self) -> u64 {
-        self.pieces.values().map(|piece| piece.len() as u64).sum()
+        self.bytes
     }
 
     /// After the last octet that is here.
@@ -74,6 +76,7 @@ impl Reassembly {
             let fits = payload.first(usize::try_from(gap).unwrap_or(usize::MAX));
             if !fits.is_empty() {
                 self.pieces.insert(at, fits.share().unwrap_or_else(|| Bytes::copy_from_slice(&fits)));
+                self.bytes += fits.len() as u64;
                 self.join(at..at + fits.len() as u64);
             }
             let Some((start, end)) = after.filter(|(start, _)| *start < whole.end) else { break };
@@ -122,6 +125,7 @@ impl Reassembly {
     pub(crate) fn take(&mut self, next: Offset) -> Option<(Offset, Bytes)> {
         let first = self.pieces.first_entry().filter(|first| *first.key() <= next)?;
         let (start, piece) = first.remove_entry();
+        self.bytes -= piece.len() as u64;
         let after = start + piece.len() as u64;
         if let Some((block, end)) = self.blocks.pop_first() {
             debug_assert_eq!(block, start);
@@ -134,9 +138,11 @@ impl Reassembly {
 
     /// Forgets everything from `from` on.
     pub(crate) fn cut(&mut self, from: Offset) {
-        self.pieces.split_off(&from);
+        let gone = self.pieces.split_off(&from);
+        self.bytes -= gone.values().map(|piece| piece.len() as u64).sum::<u64>();
         if let Some(mut last) = self.pieces.last_entry() {
             let most = usize::try_from(from.since(*last.key())).unwrap_or(usize::MAX);
+            self.bytes -= last.get().len().saturating_sub(most) as u64;
             last.get_mut().truncate(most);
         }
         self.blocks.split_off(&from);

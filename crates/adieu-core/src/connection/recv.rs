@@ -33,8 +33,20 @@ pub(crate) struct Recv {
     mss: u16,
     /// Whether the peer wants selective acknowledgments.
     sack: bool,
-    /// Nobody will read any more.
-    closed: bool,
+    reading: Reading,
+}
+
+/// Whether what comes is still wanted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Reading {
+    /// Somebody reads.
+    Wanted,
+    /// Nobody reads any more, and new data is refused with a reset (UD-4).
+    Refused,
+    /// The same, and bytes that were here went unread: closing our direction, too, is a reset (HC-5, UD-1).
+    Lost,
+    /// Nobody reads any more; what comes is acknowledged and thrown away (HC-5, UD-8).
+    Discarded,
 }
 
 /// Where a segment lies against the window (RFC 9293 section 3.10.7.4, first).
@@ -116,7 +128,7 @@ impl Recv {
             shift,
             mss: 0,
             sack,
-            closed: false,
+            reading: Reading::Wanted,
         }
     }
 
@@ -149,8 +161,21 @@ impl Recv {
         self.queue.len() + self.pieces.as_ref().map_or(0, |pieces| pieces.held())
     }
 
+    /// Bytes out of order.
+    pub(crate) fn out_of_order(&self) -> u64 {
+        self.pieces.as_ref().map_or(0, |pieces| pieces.held())
+    }
+
+    /// Forgets what is out of order, and a FIN behind it.
+    pub(crate) fn drop_holes(&mut self) {
+        self.pieces = None;
+        if self.next < self.fin {
+            self.fin = Offset::NONE;
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed
+        self.reading != Reading::Wanted
     }
 
     /// Bytes of data that came in order.
@@ -325,8 +350,41 @@ impl Recv {
 
     /// Nobody will read any more: drops all that is here (OR-5).
     pub(crate) fn close(&mut self) {
-        self.closed = true;
+        self.reading = Reading::Refused;
         self.drop_all();
+    }
+
+    /// Nobody will read any more, in one direction only (HC-5): what is here is dropped, and what comes is refused.
+    pub(crate) fn refuse(&mut self) {
+        let lost = self.holds_data() || self.reading == Reading::Lost;
+        self.reading = if lost { Reading::Lost } else { Reading::Refused };
+        self.drop_all();
+    }
+
+    /// Nobody will read any more; what is here is dropped, and what comes will be. How many bytes that were.
+    pub(crate) fn discard(&mut self) -> u64 {
+        self.reading = Reading::Discarded;
+        self.throw_away()
+    }
+
+    /// Throws away what came in order and nobody wants; how many bytes.
+    pub(crate) fn throw_away(&mut self) -> u64 {
+        if self.reading != Reading::Discarded {
+            return 0;
+        }
+        let unwanted = self.queue.len();
+        self.queue.clear();
+        unwanted
+    }
+
+    /// Whether new data draws a reset.
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(self.reading, Reading::Refused | Reading::Lost)
+    }
+
+    /// Whether bytes that came were dropped without being read, by one who wanted no more.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.reading == Reading::Lost
     }
 
     pub(crate) fn drop_all(&mut self) {
@@ -363,7 +421,7 @@ impl Recv {
         // Where the peer can send a full segment it is told of two more; where it cannot, of the first.
         let segments = if self.window() < u64::from(mss) { 1 } else { 2 };
         let worth = (segments * u64::from(mss)).min(u64::from(self.capacity / 2).max(1));
-        !self.is_finished() && !self.closed && self.free_edge().since(self.edge) >= worth
+        !self.is_finished() && !self.refuses() && self.free_edge().since(self.edge) >= worth
     }
 
     /// Payload of the peer's full segments, estimated.

@@ -1,7 +1,7 @@
 //! Resets: the judgement of one that came, and the one we send.
 
 use super::close::State;
-use super::ending::Ending;
+use super::ending::{Cause, Ending};
 use super::recv::Position;
 use super::{Connection, Farewell, Now};
 use crate::wire::Segment;
@@ -23,6 +23,18 @@ impl Connection {
         }
     }
 
+    /// Ends the connection in silence, because no reset can leave any more (3.35); one that was due does not, either.
+    pub(crate) fn vanish(&mut self, now: Now<'_>, cause: Cause) {
+        if core::mem::replace(&mut self.farewell, Farewell::None) == Farewell::Due {
+            self.ledger.note(|ledger| ledger.reset_sent = false);
+        }
+        if self.ended.is_none() {
+            let state = self.state();
+            self.end(now, Ending::Aborted { cause, state });
+            self.check();
+        }
+    }
+
     /// Ends the connection and tells the peer.
     pub(super) fn reset_and_end(&mut self, now: Now<'_>, why: Ending) {
         if self.ended.is_some() {
@@ -31,6 +43,7 @@ impl Connection {
         // AB-3: with our FIN acknowledged in CLOSING or LAST-ACK the connection is over; no such state is ever visible.
         debug_assert!(!matches!(self.state(), State::TimeWait | State::Closed));
         self.farewell = Farewell::Due;
+        self.ledger.note(|ledger| ledger.reset_sent = true);
         self.end(now, why);
         self.check();
     }

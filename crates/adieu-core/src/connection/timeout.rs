@@ -27,6 +27,7 @@ impl Connection {
                 // Silently: the peer may hold bytes unread that a reset would destroy (TO-9).
                 Timer::Idle if self.is_abandoned() => self.give_up(now, Phase::FinWait2Orphan),
                 Timer::Idle => self.idle_due(now),
+                Timer::Watch => self.watch_due(now),
             }
         }
         self.settle(now, self.state());
@@ -158,7 +159,9 @@ impl Connection {
             return;
         }
         if self.is_abandoned() {
-            return self.timers.arm(Timer::Idle, now.time + now.config.fin_wait_2);
+            // For ever is a long time, but not no timer (OR-1).
+            let at = (now.time + now.config.fin_wait_2).min(Instant::NEVER - Duration::from_nanos(1));
+            return self.timers.arm(Timer::Idle, at);
         }
         let keepalive = self.settings.as_ref().and_then(|settings| settings.keepalive);
         if let Some(keepalive) = keepalive.filter(|_| self.ended.is_none() && !self.is_detached()) {
@@ -168,7 +171,7 @@ impl Connection {
 
     /// FIN-WAIT-2, and nobody can read any more.
     fn is_abandoned(&self) -> bool {
-        self.state() == State::FinWait2 && self.recv.is_closed()
+        self.state() == State::FinWait2 && self.recv.refuses()
     }
 
     /// Nothing has come for some time, perhaps (MUST-26): the timer is not moved for every segment.

@@ -15,9 +15,12 @@ pub(crate) enum Timer {
     Ack,
     /// Nothing happens: FIN-WAIT-2, and nobody can read any more (TO-9), or keepalive (RFC 9293 section 3.8.4).
     Idle,
+    /// One direction is closed, and only the application or the peer can close the other: somebody should hear of it,
+    /// or a budget is spent (TO-11, UD-8).
+    Watch,
 }
 
-const TIMERS: [Timer; 5] = [Timer::Early, Timer::Retransmit, Timer::Persist, Timer::Ack, Timer::Idle];
+const TIMERS: [Timer; 6] = [Timer::Early, Timer::Retransmit, Timer::Persist, Timer::Ack, Timer::Idle, Timer::Watch];
 
 /// Deadlines by timer; [`Instant::NEVER`] where a timer is not armed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -7,16 +7,15 @@ use alloc::collections::{BTreeSet, VecDeque};
 use super::index::{Stage, Tag};
 use super::{Flow, ListenerId, Owner, Slot, Stack};
 use crate::connection::close::State;
-use crate::connection::ending::{Ledger, Noted};
+use crate::connection::ending::{Ledger, Noted, Released};
 use crate::connection::recv::{initial_window, shift_for};
 use crate::connection::stamps::Stamps;
 use crate::connection::{Agreed, Connection, Now, Opened};
 use crate::cookie;
 use crate::opening::Terms;
 use crate::settings::Settings;
-use crate::time::Instant;
 use crate::wire::tcp::{Control, Header};
-use crate::wire::{Options, Segment, Timestamps};
+use crate::wire::{Flags, Options, Segment, Timestamps};
 
 /// Cookies that came back. An old duplicate of the segment that brought one must not open a second connection (INV-22);
 /// so the latest are remembered, which is little beside what a connection takes.
@@ -55,6 +54,10 @@ impl Stack {
         let terms = self.cookie_terms(listener, flow);
         let mss = syn.options.mss.unwrap_or(terms.default);
         let iss = cookie::iss(&self.secrets, flow, syn.seq, listener.epoch(), mss, self.now);
+        // A cookie's number cannot be moved beyond an old connection's (TW-10).
+        if self.tombstones.len() > 0 && self.beyond(None, self.secrets.index_hash(flow)).begin(iss) != iss {
+            return self.stats.syns_dropped += 1;
+        }
         let shift = syn.options.window_shift.filter(|_| self.config.window_scaling).map(|shift| shift.min(14));
         let sack = syn.options.sack_permitted && self.config.selective_acks;
         // Without timestamps there is nowhere to keep what else the SYN has offered.
@@ -99,8 +102,12 @@ impl Stack {
         let known = opening.and_then(|number| self.openings.get(number)).map(|slot| slot.is.opened(now).ledger);
         let opened = self.opened_by_cookie(listener, flow, segment, mss);
         let opened = Opened { ledger: known.unwrap_or(opened.ledger), ..opened };
-        if let Some(opening) = opening {
-            self.drop_opening(opening, false);
+        match opening {
+            Some(opening) => {
+                self.settle_shadow(opening, Released::ReusedByPeer);
+                self.openings_place_taken(opening);
+            }
+            None => self.stats.made += 1,
         }
         let now = Now { time: self.now, config: &self.config };
         let mut connection = Connection::new(now, opened, segment);
@@ -109,6 +116,13 @@ impl Stack {
         self.redeemed.add(self.redeemed_as(flow, segment));
         self.adopt(listener, flow, connection);
         true
+    }
+
+    /// Whether a segment brings one of our cookies back.
+    pub(super) fn has_cookie(&self, listener: ListenerId, flow: &Flow, segment: &Segment<'_>) -> bool {
+        let bare = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST);
+        let room = bare && self.listeners.has_room(listener, &self.config);
+        room && self.cookie_of(listener, flow, segment).is_some()
     }
 
     /// The MSS that the cookie in an acknowledgment stands for, if it is one of ours.
@@ -159,11 +173,10 @@ impl Stack {
     fn adopt(&mut self, listener: ListenerId, flow: &Flow, connection: Connection) {
         let hash = self.secrets.index_hash(flow);
         let owner = Owner::Listener(listener);
-        let slot =
-            Slot { is: connection, flow: *flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
-        let Some(number) = self.connections.insert(slot) else { return };
+        let Some(number) = self.connections.insert(Slot::new(connection, *flow, hash, owner)) else { return };
         self.enter_index(hash, Tag::new(Stage::Connection, number));
         self.listeners.push(listener, number);
         self.after_connection(number);
+        self.account(number);
     }
 }

@@ -1,10 +1,14 @@
-//! The exit of a program: full close of everything, then a reset for what remains (OR-6).
+//! The exit of a program: full close of everything, then a reset for what remains (OR-6); and what ends when an
+//! address, or the device, goes (3.35).
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use super::{Owner, Stack};
+use super::tombstones::Tombstones;
+use super::{Flow, Owner, Stack};
 use crate::connection::Now;
-use crate::connection::ending::{Cause, Ending};
+use crate::connection::close::State;
+use crate::connection::ending::{Cause, Ending, Released};
 use crate::opening::Pending;
 use crate::time::Instant;
 
@@ -23,6 +27,7 @@ impl Stack {
             if let Some(slot) = self.connections.get_mut(number) {
                 slot.is.close(now);
                 self.after_connection(number);
+                self.account(number);
             }
         }
     }
@@ -45,11 +50,15 @@ impl Stack {
                 self.after_connection(number);
             }
         }
+        for number in self.abandoned.iter().map(|(number, _, _)| number).collect::<Vec<_>>() {
+            self.abort_abandoned(number, Cause::StackShutdown, true);
+        }
     }
 
     /// Whether every connection has ended. Records in TIME-WAIT may remain; they only answer.
     pub fn is_drained(&self) -> bool {
-        self.openings.len() == 0 && self.connections.iter().all(|(_, slot)| slot.is.ended().is_some())
+        let live = self.openings.len() + self.abandoned.len();
+        live == 0 && self.connections.iter().all(|(_, slot)| slot.is.ended().is_some())
     }
 
     fn unlisten_all(&mut self) {
@@ -66,5 +75,68 @@ impl Stack {
 
     fn all_connections(&self) -> Vec<u32> {
         self.connections.iter().filter(|(_, slot)| slot.is.ended().is_none()).map(|(number, _)| number).collect()
+    }
+
+    // ---- an address, or the device, goes (3.35; ET-6) ----------------------------------------------------------
+
+    /// An address is ours no more: what has it ends with [`Cause::AddressRemoved`], its records in TIME-WAIT and in
+    /// quarantine go, too. Where packets from it can still leave (`reachable`), the next polls bring a reset for each
+    /// connection. Listeners stay: they have what they listen at back when the address comes back.
+    pub fn remove_address(&mut self, now: Instant, address: IpAddr, reachable: bool) {
+        self.advance(now);
+        self.config.addresses.retain(|ours| *ours != address);
+        self.remove(Cause::AddressRemoved, reachable, |flow| flow.local_address == address);
+    }
+
+    /// The device is gone: everything ends with [`Cause::InterfaceRemoved`], and nothing is sent any more of what was
+    /// before. Listeners stay.
+    pub fn device_gone(&mut self, now: Instant) {
+        self.advance(now);
+        self.remove(Cause::InterfaceRemoved, false, |_| true);
+        self.tombstones = Tombstones::new();
+        self.replies.clear();
+    }
+
+    /// Ends all that has such a flow, with a reset or in silence; no record of it stays.
+    fn remove(&mut self, cause: Cause, reset: bool, has: impl Fn(&Flow) -> bool) {
+        let openings = self.openings.iter().filter(|(_, slot)| has(&slot.flow));
+        for number in openings.map(|(number, _)| number).collect::<Vec<_>>() {
+            self.remove_opening(number, cause, reset);
+        }
+        let connections = self.connections.iter().filter(|(_, slot)| slot.indexed && has(&slot.flow));
+        for number in connections.map(|(number, _)| number).collect::<Vec<_>>() {
+            self.remove_connection(number, cause, reset);
+        }
+        let abandoned = self.abandoned.iter().filter(|(_, flow, _)| has(flow));
+        for number in abandoned.map(|(number, _, _)| number).collect::<Vec<_>>() {
+            self.abort_abandoned(number, cause, reset);
+        }
+        let records = self.waits.iter().filter(|(_, flow, _)| has(flow));
+        for number in records.map(|(number, _, _)| number).collect::<Vec<_>>() {
+            self.drop_record(number, Released::Immediately);
+        }
+    }
+
+    /// A SYN that was not answered calls for no reset (AB-1).
+    fn remove_opening(&mut self, number: u32, cause: Cause, reset: bool) {
+        if let Some(state) = self.openings.get(number).map(|slot| slot.is.state()) {
+            self.fail_opening(number, Ending::Aborted { cause, state }, reset && state != State::SynSent);
+        }
+    }
+
+    fn remove_connection(&mut self, number: u32, cause: Cause, reset: bool) {
+        let now = Now { time: self.now, config: &self.config };
+        let Some(slot) = self.connections.get_mut(number) else { return };
+        match reset {
+            true => slot.is.abort(now, cause),
+            false => slot.is.vanish(now, cause),
+        }
+        self.after_connection(number);
+    }
+
+    /// Gives up what is left of an orphan in FIN-WAIT-2.
+    fn abort_abandoned(&mut self, number: u32, cause: Cause, reset: bool) {
+        let farewell = self.abandoned.get(number).filter(|_| reset).map(|record| record.reset(self.now));
+        self.end_abandoned(number, Ending::Aborted { cause, state: State::FinWait2 }, farewell);
     }
 }

@@ -39,6 +39,8 @@ pub enum ConnectError {
     NoPort(SocketAddr),
     /// The peer would be ourselves (SC-7).
     Ourselves(SocketAddr),
+    /// Nothing begins yet: quiet time after a restart ([`Config::quiet_time`](crate::Config::quiet_time)).
+    Quiet,
     /// The stack holds as many connections as it can number.
     Full,
 }
@@ -53,6 +55,7 @@ impl fmt::Display for ConnectError {
             }
             Self::NoPort(remote) => write!(f, "no local port is free for {remote}: all are connected or in TIME-WAIT"),
             Self::Ourselves(remote) => write!(f, "{remote} is this stack itself"),
+            Self::Quiet => f.write_str("the stack keeps quiet after its start: old connections may still be under way"),
             Self::Full => f.write_str("too many connections"),
         }
     }

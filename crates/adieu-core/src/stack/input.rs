@@ -4,15 +4,17 @@ use core::net::IpAddr;
 
 use etherparse::IpNumber;
 
+use super::after::Parting;
 use super::index::{Stage, Tag};
 use super::{At, Owner, Slot, Stack};
+use crate::connection::ending::Released;
 use crate::connection::{Connection, Now};
-use crate::opening::{Opening, Pending, Verdict};
+use crate::fin_wait_2::FinWait2;
+use crate::opening::{Pending, Verdict};
 use crate::reset;
-use crate::seq::Seq;
 use crate::stack::{Flow, ListenerId};
 use crate::time::Instant;
-use crate::time_wait;
+use crate::time_wait::TimeWait;
 use crate::wire::ip::{Datagram, NotForUs, TCP, is_host, pseudo_header};
 use crate::wire::{Arrived, Flags, Packet, Segment, icmp};
 
@@ -36,15 +38,19 @@ impl Stack {
 
     /// RS-2: only what comes from a single host that is not us, to us, is answered or begins anything. What has a flow
     /// was looked at when the flow began.
-    fn is_for_us(&mut self, source: IpAddr, destination: IpAddr) -> bool {
-        let ours = &self.config.addresses;
-        let for_us = is_host(source) && !ours.contains(&source) && ours.contains(&destination);
+    fn counts_for_us(&mut self, source: IpAddr, destination: IpAddr) -> bool {
+        let for_us = self.is_for_us(source, destination);
         self.stats.not_ours += u64::from(!for_us);
         for_us
     }
 
+    pub(super) fn is_for_us(&self, source: IpAddr, destination: IpAddr) -> bool {
+        let ours = &self.config.addresses;
+        is_host(source) && !ours.contains(&source) && ours.contains(&destination)
+    }
+
     fn handle_icmp(&mut self, datagram: &Datagram<'_>) {
-        if !self.is_for_us(datagram.source, datagram.destination) {
+        if !self.counts_for_us(datagram.source, datagram.destination) {
             return;
         }
         if let Some(reply) = icmp::echo_reply(datagram) {
@@ -70,11 +76,30 @@ impl Stack {
             local_port: segment.destination,
             remote_port: segment.source,
         };
-        match self.find(&flow).map(|tag| (tag.stage(), tag.number())) {
+        let found = self.find(&flow);
+        if let Some(tag) = found
+            && segment.options.timestamps.is_none()
+            && !segment.flags.has(Flags::RST)
+            && !segment.flags.has(Flags::SYN)
+        {
+            self.stats.unstamped += u64::from(self.is_stamped(tag));
+        }
+        match found.map(|tag| (tag.stage(), tag.number())) {
             Some((Stage::Connection, number)) => self.segment_for_connection(number, &segment),
             Some((Stage::Opening, number)) => self.segment_for_opening(number, &segment),
             Some((Stage::Record, number)) => self.segment_for_record(number, &flow, &segment),
+            Some((Stage::Abandoned, number)) => self.segment_for_abandoned(number, &segment),
             None => self.segment_for_nobody(&flow, &segment),
+        }
+    }
+
+    /// Whether all segments of this must have timestamps (FR-13).
+    fn is_stamped(&self, tag: Tag) -> bool {
+        match tag.stage() {
+            Stage::Connection => self.connections.get(tag.number()).is_some_and(|slot| slot.is.is_stamped()),
+            Stage::Opening => self.openings.get(tag.number()).is_some_and(|slot| slot.is.is_stamped(&self.config)),
+            Stage::Record => self.waits.get(tag.number()).is_some_and(TimeWait::is_stamped),
+            Stage::Abandoned => self.abandoned.get(tag.number()).is_some_and(FinWait2::is_stamped),
         }
     }
 
@@ -88,42 +113,17 @@ impl Stack {
         let now = Now { time: self.now, config: &self.config };
         if let Some(slot) = self.connections.get_mut(number) {
             slot.is.handle_segment(now, segment);
+            let moves = !segment.payload.is_empty() || slot.held > 0;
             self.after_connection(number);
-        }
-    }
-
-    fn segment_for_record(&mut self, number: u32, flow: &Flow, segment: &Segment<'_>) {
-        let Some(record) = self.waits.get_mut(number) else { return };
-        if self.config.reset_ends_time_wait && record.is_exact_reset(segment) {
-            return self.drop_record(number);
-        }
-        let mut verdict = record.handle_segment(self.now, segment, self.config.timestamps);
-        let listener = self.listeners.find(flow.local_address, flow.local_port);
-        if let time_wait::Verdict::Reopen(floor) = verdict {
-            if let Some(listener) = listener {
-                if self.admit(listener) {
-                    self.drop_record(number);
-                    self.open(listener, *flow, segment, Some(floor));
-                }
-                return;
-            }
-            verdict = record.refuse_syn(self.now);
-        }
-        match verdict {
-            time_wait::Verdict::Silence | time_wait::Verdict::Reopen(_) => {}
-            time_wait::Verdict::Answer => self.due.push_back(Tag::new(Stage::Record, number)),
-            time_wait::Verdict::Restart => {
-                let rto =
-                    if record.wait() == time_wait::Wait::Long { self.config.max_rto } else { crate::Duration::ZERO };
-                self.waits.restart(number, self.now, self.config.time_wait(rto));
-                self.due.push_back(Tag::new(Stage::Record, number));
+            if moves {
+                self.account(number);
             }
         }
     }
 
     /// RFC 9293 section 3.10.7.1 and 3.10.7.2.
-    fn segment_for_nobody(&mut self, flow: &Flow, segment: &Segment<'_>) {
-        if !self.is_for_us(flow.remote_address, flow.local_address) {
+    pub(super) fn segment_for_nobody(&mut self, flow: &Flow, segment: &Segment<'_>) {
+        if !self.counts_for_us(flow.remote_address, flow.local_address) {
             return;
         }
         let has = |flag| segment.flags.has(flag);
@@ -132,8 +132,11 @@ impl Stack {
                 return;
             }
             if !has(Flags::ACK) {
+                if self.is_quiet() {
+                    return; // Nothing begins yet; the peer asks again (QT-1).
+                }
                 if self.listeners.admit(listener, &self.config) {
-                    return self.open(listener, *flow, segment, None);
+                    return self.open(listener, *flow, segment);
                 }
                 return self.answer_with_cookie(listener, flow, segment);
             }
@@ -141,27 +144,21 @@ impl Stack {
                 return;
             }
         }
-        if let Some(reset) = reset::answer(segment) {
-            self.stats.strays_reset += 1;
-            self.reply(flow, &reset);
-        }
+        self.reset_stray(flow, segment);
     }
 
     /// Whether a listener's backlog has room for one more; it is taken.
-    fn admit(&mut self, listener: ListenerId) -> bool {
+    pub(super) fn admit(&mut self, listener: ListenerId) -> bool {
         let admitted = self.listeners.admit(listener, &self.config);
         self.stats.syns_dropped += u64::from(!admitted);
         admitted
     }
 
     /// A SYN that was admitted opens a connection.
-    fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>, floor: Option<Seq>) {
-        let (fresh, offset) = self.secrets.beginning(&flow, self.now);
-        let iss = floor.map_or(fresh, |floor| if fresh.distance(floor) < 0 { floor } else { fresh });
-        let settings = self.listeners.settings(listener);
-        let mut opening = Opening::accept(self.step(), iss, self.terms(&flow, offset, &settings), syn);
-        opening.set(settings);
-        if self.add_opening(flow, opening, Owner::Listener(listener)).is_none() {
+    fn open(&mut self, listener: ListenerId, flow: Flow, syn: &Segment<'_>) {
+        let hash = self.secrets.index_hash(&flow);
+        let opening = self.opening_for(listener, &flow, hash, syn, None);
+        if self.add_opening_at(flow, hash, opening, Owner::Listener(listener), None).is_none() {
             self.listeners.opening_gone(listener);
         }
     }
@@ -191,7 +188,7 @@ impl Stack {
             Verdict::Waiting | Verdict::Established | Verdict::Reset => self.after_opening(number),
             Verdict::Failed(ending) => self.fail_opening(number, ending, false),
             Verdict::Forgotten => {
-                self.drop_opening(number, false);
+                self.drop_opening(number, Parting::Forgotten);
                 self.stats.openings_forgotten += 1;
             }
         }
@@ -202,6 +199,7 @@ impl Stack {
         let Some(slot) = self.openings.get(number) else { return };
         let (flow, hash, owner) = (slot.flow, slot.hash, slot.owner);
         let (pending, passive, zero_linger) = (slot.is.pending(), slot.is.is_passive(), slot.is.zero_linger());
+        let unwanted = slot.is.unwanted();
         if let Owner::Listener(listener) = owner
             && !self.listeners.has_room(listener, &self.config)
         {
@@ -217,20 +215,25 @@ impl Stack {
             connection.owe_ack();
         }
         // A FIN that waited for ESTABLISHED comes before what the segment carries behind its ACK (CL-4, FI-0).
+        if let Some(unwanted) = unwanted {
+            connection.shut_down_read(now, unwanted);
+        }
         if pending != Pending::Nothing {
             connection.shut_down(now);
         }
         connection.handle_segment(now, &segment.without_syn());
-        if pending == Pending::Close {
-            connection.close(now);
+        match (pending, owner) {
+            (Pending::Close, Owner::Nobody) => connection.dropped(now),
+            (Pending::Close, _) => connection.close(now),
+            (Pending::Nothing | Pending::ShutDown, _) => {}
         }
-        let slot = Slot { is: connection, flow, hash, owner, scheduled: Instant::NEVER, due: false, indexed: true };
-        let Some(new) = self.connections.insert(slot) else { return };
+        let Some(new) = self.connections.insert(Slot::new(connection, flow, hash, owner)) else { return };
         self.index.replace(hash, Tag::new(Stage::Opening, number), Tag::new(Stage::Connection, new));
         if let Some(slot) = self.openings.get_mut(number) {
             slot.indexed = false;
         }
-        self.drop_opening(number, false);
+        self.settle_shadow(number, if passive { Released::ReusedByPeer } else { Released::ReusedByUs });
+        self.drop_opening(number, Parting::Silent);
         match owner {
             Owner::Listener(listener) => self.listeners.push(listener, new),
             Owner::Handle(handle) => {
@@ -241,5 +244,6 @@ impl Stack {
             Owner::Nobody => {}
         }
         self.after_connection(new);
+        self.account(new);
     }
 }

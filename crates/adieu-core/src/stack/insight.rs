@@ -1,8 +1,10 @@
 //! Settings of a handle, and what its connection shows of itself.
 
-use super::{At, BindError, HandleId, ListenerId, Stack};
-use crate::connection::WriteError;
+use super::index::Stage;
+use super::{At, BindError, HandleId, ListenerId, Slot, Stack};
+use crate::connection::{Connection, WriteError};
 use crate::info::Info;
+use crate::opening::Pending;
 use crate::settings::Settings;
 use crate::time::Instant;
 use crate::wire::ip::header_len;
@@ -18,6 +20,14 @@ impl Stack {
         Some(Info { state: self.state(handle), ..info })
     }
 
+    /// Whether what has ended is the connection whose record is in its place; a later one may have come and gone there.
+    pub(super) fn has_record(&self, slot: &Slot<Connection>) -> bool {
+        let tag = self.find(&slot.flow).filter(|tag| tag.stage() == Stage::Record);
+        let record = tag.and_then(|tag| self.waits.get(tag.number()));
+        let ended = slot.is.receipt().map(|receipt| receipt.spent.ended());
+        record.zip(ended).is_some_and(|(record, ended)| record.is_since(ended))
+    }
+
     /// What the application has chosen for a handle.
     pub fn settings(&self, handle: HandleId) -> Settings {
         let opening = || self.opening_of(handle).and_then(|(number, _)| self.openings.get(number));
@@ -25,6 +35,12 @@ impl Stack {
             Some(slot) => slot.is.settings(),
             None => opening().map_or_else(Settings::default, |slot| slot.is.settings()),
         }
+    }
+
+    /// Whether the application has closed what is not a connection yet (AP-3, CL-4).
+    pub(super) fn is_to_close(&self, handle: HandleId) -> bool {
+        let opening = self.opening_of(handle).and_then(|(number, _)| self.openings.get(number));
+        opening.is_some_and(|slot| slot.is.pending() != Pending::Nothing)
     }
 
     /// Chooses for a handle, from now on. What counts only on a SYN comes too late once that has left.

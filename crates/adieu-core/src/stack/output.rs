@@ -5,7 +5,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::index::{Stage, Tag};
-use super::{Flow, Stack};
+use super::{Flow, Owner, Stack};
 use crate::bytequeue::{SMALL, usize_of};
 use crate::connection::{Now, Transmit};
 use crate::time::Instant;
@@ -70,6 +70,7 @@ impl Stack {
                 Stage::Connection => self.transmit_connection(tag.number()),
                 Stage::Opening => self.transmit_opening(tag.number()),
                 Stage::Record => self.transmit_record(tag.number()),
+                Stage::Abandoned => self.transmit_abandoned(tag.number()),
             };
             if packet.is_some() {
                 return packet;
@@ -110,6 +111,9 @@ impl Stack {
                 super::mark_due(&mut self.due, &mut slot.due, tag);
             }
             super::schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
+            if slot.owner == Owner::Nobody {
+                self.abandon(number);
+            }
         }
     }
 
@@ -133,6 +137,12 @@ impl Stack {
         Some(self.bare(&flow, &header))
     }
 
+    fn transmit_abandoned(&mut self, number: u32) -> Option<Outgoing> {
+        let header = self.abandoned.get_mut(number)?.poll_transmit(self.now)?;
+        let flow = self.abandoned.flow(number)?;
+        Some(self.bare(&flow, &header))
+    }
+
     /// Queues a reply without a connection, if there is room.
     pub(super) fn reply(&mut self, flow: &Flow, header: &Header) {
         let packet = self.bare(flow, header);
@@ -148,8 +158,13 @@ impl Stack {
         self.queue_reply(Outgoing { head, body: SmallVec::new(), segment_size: 0, checksum: Leaving::Full });
     }
 
+    /// Whether a reply would find room.
+    pub(super) fn may_reply(&self) -> bool {
+        self.replies.len() < self.config.stray_replies as usize
+    }
+
     fn queue_reply(&mut self, packet: Outgoing) {
-        if self.replies.len() < self.config.stray_replies as usize {
+        if self.may_reply() {
             self.replies.push_back(packet);
         } else {
             self.stats.strays_dropped += 1;

@@ -5,28 +5,40 @@ use super::{Stack, schedule};
 use crate::connection::Now;
 use crate::time::Instant;
 
+/// What of one kind is due is looked at in one call.
+const AT_ONCE: usize = 1000;
+
 impl Stack {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next; [`Instant::NEVER`] where nothing is waited
     /// for.
     pub fn poll_timeout(&self) -> Instant {
         let deadline = self.deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
-        deadline.min(self.waits.next_expiry(self.now))
+        let records = self.waits.next_expiry(self.now).min(self.abandoned.next_expiry(self.now));
+        deadline.min(records).min(self.tombstones.poll_timeout())
     }
 
-    /// Fires what is due.
+    /// Fires what is due, a thousand or so at a time: [`poll_timeout`](Self::poll_timeout) says whether more is. So a
+    /// million records that end at once hold no packet up.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some((at, tag)) = self.deadlines.first().copied().filter(|(at, _)| at.is_due(self.now)) {
+        for _ in 0..AT_ONCE {
+            let Some((at, tag)) = self.deadlines.first().copied().filter(|(at, _)| at.is_due(self.now)) else { break };
             self.deadlines.remove(&(at, tag));
             match tag.stage() {
                 Stage::Opening => self.opening_timeout(tag.number()),
                 Stage::Connection => self.connection_timeout(tag.number()),
-                Stage::Record => {}
+                Stage::Record | Stage::Abandoned => {}
             }
         }
-        while let Some(number) = self.waits.expired(self.now) {
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.waits.expired(self.now) else { break };
             self.expire_record(number);
         }
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.abandoned.expired(self.now) else { break };
+            self.expire_abandoned(number);
+        }
+        self.tombstones.handle_timeout(self.now);
     }
 
     fn connection_timeout(&mut self, number: u32) {
@@ -35,6 +47,9 @@ impl Stack {
         slot.scheduled = Instant::NEVER;
         if slot.is.poll_timeout().is_due(now.time) {
             slot.is.handle_timeout(now);
+            if slot.is.take_alarm() {
+                self.warn_of(number);
+            }
             return self.after_connection(number);
         }
         // The deadline has moved since it was entered.
@@ -47,22 +62,5 @@ impl Stack {
         slot.scheduled = Instant::NEVER;
         let verdict = slot.is.handle_timeout(now);
         self.after_verdict(number, verdict);
-    }
-
-    /// A record goes when its time is over, but not in debt: with a wait of 0 its ACK has not left yet.
-    fn expire_record(&mut self, number: u32) {
-        let owed = self.waits.get_mut(number).and_then(|record| record.poll_transmit(self.now));
-        if let (Some(flow), Some(header)) = (self.waits.flow(number), owed) {
-            self.reply(&flow, &header);
-        }
-        self.drop_record(number);
-    }
-
-    pub(super) fn drop_record(&mut self, number: u32) {
-        if let Some(flow) = self.waits.flow(number) {
-            self.waits.remove(number);
-            let hash = self.secrets.index_hash(&flow);
-            self.index.remove(hash, Tag::new(Stage::Record, number));
-        }
     }
 }

@@ -18,7 +18,7 @@ impl Stack {
         match tag.stage() {
             Stage::Connection => self.trouble_for_connection(tag.number(), trouble),
             Stage::Opening => self.trouble_for_opening(tag.number(), trouble),
-            Stage::Record => false,
+            Stage::Record | Stage::Abandoned => false,
         }
     }
 

@@ -53,6 +53,11 @@ impl Seg {
         Self { flags: self.flags.with(flag), ..self }
     }
 
+    /// With these flags and no others; the numbers stay where they are.
+    pub(crate) fn only_flags(self, flags: Flags) -> Self {
+        Self { flags, ..self }
+    }
+
     pub(crate) fn syn(self) -> Self {
         self.flag(Flags::SYN)
     }

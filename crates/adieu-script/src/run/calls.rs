@@ -4,7 +4,7 @@ pub(crate) mod options;
 pub(crate) mod poll;
 mod transfer;
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use super::failure::{Failure, Kind};
@@ -282,10 +282,13 @@ impl<'a> Context<'a> {
         if self.scene.host.flow(id).is_none() {
             return Ok(Answer::error("ENOTCONN"));
         }
-        if how != 1 {
-            return Err(Failure::not_built(self.call.span, "shutting down the reading direction"));
-        }
-        Ok(Answer::of(self.scene.host.shut_down(id)))
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Ok(Answer::error("EINVAL")),
+        };
+        Ok(Answer::of(self.scene.host.shut_down(id, how)))
     }
 
     fn fcntl(&mut self) -> Made {

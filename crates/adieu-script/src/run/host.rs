@@ -3,7 +3,7 @@
 //! Nothing here blocks. A call that would have to wait says `EAGAIN` (`connect`: `EINPROGRESS`, `EALREADY`), and is
 //! made again when something may have happened.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use adieu_core::{Flow, State};
@@ -121,8 +121,8 @@ pub trait System {
         None
     }
 
-    /// Closes the sending direction.
-    fn shut_down(&mut self, id: Id) -> Outcome<()>;
+    /// Closes the sending direction, the receiving one, or both.
+    fn shut_down(&mut self, id: Id, how: Shutdown) -> Outcome<()>;
 
     /// `SO_LINGER`.
     fn set_linger(&mut self, id: Id, time: Option<Duration>) -> Outcome<()>;

@@ -283,6 +283,8 @@ fn settings(dice: &mut Dice) -> Settings {
         probes: dice.small_u8(1, 9),
     });
     Settings {
+        half_close_idle: None,
+        half_close_total: None,
         nodelay: dice.chance(30),
         keepalive,
         user_timeout: dice.chance(15).then(|| secs(dice, 100)),

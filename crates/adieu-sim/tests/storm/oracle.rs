@@ -40,7 +40,13 @@ impl Run {
                 end.state = state;
             }
             let pair = connection.ends.each_ref().map(|end| end.state);
-            assert!(can_be(pair), "4.3: {pair:?} at {now:?}: {connection:#?}");
+            // A record that has come back (TW-9) is to its peer what CLOSED is.
+            let gone = |side: Side| {
+                let restored = world.host(side).stack.stats().time_wait_restored > 0;
+                let state = pair[side as usize];
+                if restored && state == State::TimeWait { State::Closed } else { state }
+            };
+            assert!(can_be(pair) || can_be(SIDES.map(gone)), "4.3: {pair:?} at {now:?}: {connection:#?}");
         }
         for connection in &mut self.connections {
             for side in SIDES {
@@ -56,12 +62,29 @@ impl Run {
     fn take_receipts(&mut self, world: &mut World, side: Side) {
         let n = side as usize;
         while let Some(receipt) = world.host(side).receipts().get(self.seen[n]).copied() {
+            let flow = world.host(side).receipt_flows()[self.seen[n]];
             self.seen[n] += 1;
             let began = receipt.spent.began();
-            let began_here = |c: &Connection| c.ends[n].began.contains(&began);
+            // An orphan that ended as a record in FIN-WAIT-2 remembers its times to a millisecond and two millionths.
+            let kept_small = receipt.closed_first.is_some() && receipt.at_first_fin.is_none();
+            let wrong = Duration::from_millis(2) + receipt.spent.total() / 250_000;
+            let near = |at: &Instant| at.since(began).max(began.since(*at)) <= wrong;
+            let began_here = |c: &Connection| {
+                let began_at = &c.ends[n].began;
+                let same = mirrored(c.flow, side) == flow;
+                same && if kept_small { began_at.iter().any(near) } else { began_at.contains(&began) }
+            };
             let active = receipt.spent.iter().next().is_some_and(|(state, _)| state == State::SynSent);
             let open = |c: &Connection| began_here(c) && c.ends[n].receipt.is_none() && c.ends[n].opened == active;
-            let found = self.connections.iter().rposition(open).or_else(|| self.after_failed_opening(side, began_here));
+            // CL-13: what an old SYN had begun at a listener was nobody's connection.
+            let child = receipt.ending == Ending::Aborted { cause: Cause::ListenerClosed, state: State::SynReceived };
+            let mut found = self.connections.iter().rposition(open);
+            if found.is_none() && child {
+                continue;
+            }
+            if found.is_none() {
+                found = self.after_failed_opening(side, began_here);
+            }
             let Some(connection) = found.map(|at| &mut self.connections[at]) else {
                 panic!("EN-1: a receipt of no connection at {side:?}: {receipt:#?}");
             };
@@ -171,6 +194,7 @@ impl Run {
                     matches!(phase, Phase::Connect | Phase::Retransmission | Phase::UserTimeout | Phase::Keepalive)
                 }
                 Some(Ending::ResetByPeer { state }) => matches!(state, State::LastAck | State::Closing),
+                Some(Ending::Aborted { cause, .. }) => *cause == Cause::OrphanLimit,
                 ending => ending.is_none(),
             };
             let graceful = both.iter().all(|ending| ending.is_some_and(|ending| ending.is_graceful()));
@@ -252,10 +276,20 @@ fn check_receipt(connection: &Connection, side: Side, receipt: &Receipt) {
 fn check_abort(end: &End, peer: &End, receipt: &Receipt, cause: Cause, state: State, of: &dyn Fn() -> String) {
     let legal = match cause {
         Cause::AbortCall => end.aborted,
-        Cause::CloseWithUnread => end.closed.is_some() && (receipt.unread > 0 || peer.written > receipt.received),
+        Cause::CloseWithUnread | Cause::HandleDroppedWithUnread => {
+            end.closed.is_some() && (receipt.unread > 0 || peer.written > receipt.received)
+        }
         Cause::DataAfterClose => end.closed.is_some() && peer.written > receipt.received && receipt.unread == 0,
         Cause::ListenerClosed => !end.known,
-        Cause::StackShutdown | Cause::LingerZero | Cause::LingerExpired => false,
+        // 3.12: an orphan that still moves has ten minutes.
+        Cause::OrphanLimit => end.closed.is_some() && receipt.spent.total() >= Duration::from_secs(600),
+        Cause::StackShutdown
+        | Cause::LingerZero
+        | Cause::LingerExpired
+        | Cause::MemoryPressure
+        | Cause::PolicyLimit(_)
+        | Cause::AddressRemoved
+        | Cause::InterfaceRemoved => false,
     };
     assert!(legal, "UD-1, UD-4, CL-13: {}", of());
     let over = matches!(state, State::TimeWait | State::Closed | State::Listen | State::SynSent);
@@ -298,7 +332,10 @@ fn check_pair(connection: &Connection, cookies: bool) {
             // Data that overtakes what brings a cookie back draws a reset; what is under way meanwhile still opens.
             let reset = |ending| matches!(ending, Ending::ResetByPeer { .. });
             let overtaken = cookies && reset(left) && reset(right);
-            allows(left, right, crossing) && allows(right, left, crossing) || overtaken
+            // CL-13: a listener that closes gives up what is still opening, whatever becomes of who asked.
+            let closed = Ending::Aborted { cause: Cause::ListenerClosed, state: State::SynReceived };
+            let unasked = (left == closed || right == closed) && !left.is_graceful() && !right.is_graceful();
+            allows(left, right, crossing) && allows(right, left, crossing) || overtaken || unasked
         }
         (Some(one), None) | (None, Some(one)) => !one.is_graceful(),
         (None, None) => false,

@@ -40,7 +40,7 @@ fn nothing_is_left_out() {
         assert_eq!(keys(event), fields, "{event}");
     }
     let orders = document["receipts"].as_array().unwrap().iter().map(|receipt| {
-        assert_eq!(keys(receipt), 14, "{receipt}");
+        assert_eq!(keys(receipt), 22, "{receipt}");
         (receipt["ending"].as_str().unwrap(), receipt["closed_first"].as_str().unwrap())
     });
     let wanted = [("graceful-local-first", "this-end"), ("graceful-peer-first", "peer")];

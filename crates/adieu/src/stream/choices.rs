@@ -68,6 +68,29 @@ impl TcpStream {
         self.settings().user_timeout
     }
 
+    /// With one direction closed: how long nothing may come or go before the connection is reset. Counts from the last
+    /// data, or from the FIN where that is later; up to 24 days. `None` in the beginning: for ever (RFC 9293 section
+    /// 3.6).
+    pub fn set_half_close_idle(&self, idle: Option<Duration>) {
+        self.change(|chosen| chosen.half_close_idle = idle);
+    }
+
+    /// How long nothing may come or go with one direction closed.
+    pub fn half_close_idle(&self) -> Option<Duration> {
+        self.settings().half_close_idle
+    }
+
+    /// With one direction closed: how long the other may last in all before the connection is reset; up to 24 days.
+    /// `None` in the beginning: for ever.
+    pub fn set_half_close_total(&self, total: Option<Duration>) {
+        self.change(|chosen| chosen.half_close_total = total);
+    }
+
+    /// How long one direction may last with the other closed.
+    pub fn half_close_total(&self) -> Option<Duration> {
+        self.settings().half_close_total
+    }
+
     /// The differentiated services code point of what is sent from now on (RFC 2474; RFC 9293 MUST-48, SHLD-21), 0 to
     /// 63: the upper six bits of what `IP_TOS` sets. 0 in the beginning. A connection should rarely change it
     /// (SHLD-23): segments of one class that are overtaken by another's look lost.

@@ -4,6 +4,8 @@
 mod device;
 mod echo;
 #[cfg(target_os = "linux")]
+mod endings;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod link;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         loss::trials(),
         #[cfg(target_os = "linux")]
         idle::trials(),
+        #[cfg(target_os = "linux")]
+        endings::trials(),
         harness::trials(),
     ])
 }

@@ -149,8 +149,13 @@ impl System for Kernel {
         Err("EAGAIN")
     }
 
-    fn shut_down(&mut self, id: Id) -> Outcome<()> {
-        shutdown(self.fd(id)?, Shutdown::Write).map_err(named)
+    fn shut_down(&mut self, id: Id, how: std::net::Shutdown) -> Outcome<()> {
+        let how = match how {
+            std::net::Shutdown::Read => Shutdown::Read,
+            std::net::Shutdown::Write => Shutdown::Write,
+            std::net::Shutdown::Both => Shutdown::Both,
+        };
+        shutdown(self.fd(id)?, how).map_err(named)
     }
 
     fn set_linger(&mut self, id: Id, time: Option<Duration>) -> Outcome<()> {

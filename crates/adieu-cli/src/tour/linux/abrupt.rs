@@ -18,6 +18,52 @@ pub(super) async fn abort(stage: &mut Stage) {
     stage.check_our_ending(CLIENT, "aborted-by-call");
 }
 
+pub(super) async fn abort_challenged(stage: &mut Stage) {
+    stage.establish().await;
+    stage.greet(CLIENT).await;
+    let words = |sight: &Sight| sight.segment.from == CLIENT && sight.segment.len > 0;
+    stage.rule(Rule::first("the last words", usize::MAX, Verdict::Lose, words));
+    stage.say(CLIENT, b"no, wait").await;
+    stage.until(|stage| stage.watch.seen().segments().any(|(_, segment)| segment.len == 8)).await;
+    stage.abort(CLIENT);
+    stage.check_reset(SERVER).await;
+    let resets: Vec<u32> = {
+        let seen = stage.watch.seen();
+        let resets = seen.segments().filter(|(_, segment)| segment.from == CLIENT && segment.flags.has(Flags::RST));
+        resets.map(|(_, segment)| segment.seq).collect()
+    };
+    // "hello" and the SYN went before.
+    stage.check("the last words are lost: the reset has a number the server does not expect, and is challenged", {
+        resets.first() == Some(&14)
+    });
+    stage.check("the connection is gone, but the challenge is answered: a second reset with exactly that number", {
+        resets.last() == Some(&6)
+    });
+    stage.check_our_ending(CLIENT, "aborted-by-call");
+}
+
+pub(super) async fn abort_unheard(stage: &mut Stage) {
+    stage.establish().await;
+    stage.greet(CLIENT).await;
+    stage.rule(Rule::first("the reset", 1, Verdict::Lose, |sight: &Sight| sight.is(CLIENT, Flags::RST)));
+    stage.abort(CLIENT);
+    stage.until(|stage| stage.count(CLIENT, Flags::RST) > 0).await;
+    stage.wait(Duration::from_millis(50)).await;
+    let unaware = stage.states() == [State::Closed, State::Established];
+    stage.check("the reset is lost, and never repeated: the server does not know", unaware);
+    if stage.adieu == CLIENT {
+        let held = stage.net.held();
+        stage.check("what is left with us is a record, without buffers", {
+            (held.quarantined, held.bytes, held.connections) == (1, 0, 0)
+        });
+    }
+    stage.say(SERVER, b"how are you?").await;
+    stage.check_reset(SERVER).await;
+    let resets = stage.count(CLIENT, Flags::RST);
+    stage.check("whatever the server says draws another reset", resets == 2);
+    stage.check_our_ending(CLIENT, "aborted-by-call");
+}
+
 pub(super) async fn close_unread(stage: &mut Stage) {
     stage.establish().await;
     stage.say(SERVER, b"important").await;
@@ -29,7 +75,8 @@ pub(super) async fn close_unread(stage: &mut Stage) {
     stage.pause().await;
     let fins = stage.count(CLIENT, Flags::FIN);
     stage.check("that is a reset, not a FIN: the server is not told that its words were taken", fins == 0);
-    stage.check_our_ending(CLIENT, "aborted-close-with-unread");
+    // Its handle is dropped, which is a close, too.
+    stage.check_our_ending(CLIENT, "aborted-dropped-with-unread");
 }
 
 pub(super) async fn data_after_close(stage: &mut Stage) {
@@ -139,7 +186,7 @@ pub(super) async fn spoofed_reset(stage: &mut Stage) {
 
 impl Stage {
     /// Checks that an end's application is told of a reset.
-    async fn check_reset(&mut self, side: adieu_trace::Side) {
+    pub(super) async fn check_reset(&mut self, side: adieu_trace::Side) {
         let told = self.hear_error(side).await && self.knows(side, "reset-by-peer");
         let who = self.who(side);
         self.check(format!("{who}'s application is told: the connection was reset by the peer"), told);
@@ -148,7 +195,7 @@ impl Stage {
     }
 
     /// Checks our receipt, where the end that did it is ours.
-    fn check_our_ending(&mut self, side: adieu_trace::Side, name: &str) {
+    pub(super) fn check_our_ending(&mut self, side: adieu_trace::Side, name: &str) {
         if side == self.adieu {
             let named = self.receipt().is_some_and(|receipt| receipt.ending.name() == name);
             self.check(format!("our receipt says {name}"), named);

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use super::setup::Setup;
 use super::stage::Stage;
-use super::{abrupt, alone, exit, lost, orderly, time_wait};
+use super::{abrupt, alone, exit, linger, lost, orderly, time_wait};
 use crate::args::Role::{self, Client, Server};
 
 /// One way a connection ends. A name that the tour in memory has, too, means the same there.
@@ -58,6 +58,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a program of ours ends, and with it connections in five different situations",
         exit::program_exit
     ),
+    scenario!(
+        "half-close-idle",
+        "half-closed, with a budget: a while without a word ends it",
+        linger::half_close_idle,
+        &[Client]
+    ),
     scenario!("simultaneous", "both close at once, and their FINs cross", orderly::simultaneous),
     scenario!(
         "simultaneous-open",
@@ -84,6 +90,27 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         time_wait::longer
     ),
     scenario!(
+        "time-wait-comes-back",
+        "a SYN opens TIME-WAIT, and comes to nothing: the record is back",
+        time_wait::comes_back,
+        &[Server],
+        time_wait::longer
+    ),
+    scenario!(
+        "time-wait-taken-back",
+        "our own connect takes a port from TIME-WAIT: after a second, with timestamps",
+        time_wait::taken_back,
+        &[Client],
+        time_wait::longer
+    ),
+    scenario!(
+        "ports-run-out",
+        "three ports, three connections: an error, and ports after TIME-WAIT",
+        linger::ports_run_out,
+        &[Client],
+        linger::few_ports
+    ),
+    scenario!(
         "old-duplicate",
         "a segment that was under way all the time meets our TIME-WAIT, and does no harm",
         time_wait::old_duplicate,
@@ -105,6 +132,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     scenario!("abort", "the client gives up, with a reset", abrupt::abort),
     scenario!(
+        "abort-challenged",
+        "the reset does not fit, because data was lost: challenged, then placed exactly",
+        abrupt::abort_challenged
+    ),
+    scenario!("abort-unheard", "the reset is lost: whatever the server says next draws another", abrupt::abort_unheard),
+    scenario!(
         "close-unread",
         "the client closes without having read what came: a reset, not a FIN",
         abrupt::close_unread
@@ -115,6 +148,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         abrupt::data_after_close
     ),
     scenario!("linger-zero", "close with a linger time of 0: a reset", abrupt::linger_zero),
+    scenario!(
+        "linger-in-time",
+        "close waits until all is acknowledged: one round trip",
+        linger::linger_in_time,
+        &[Client]
+    ),
+    scenario!(
+        "linger-continues",
+        "the linger time runs out, and the connection goes on without its application",
+        linger::linger_continues,
+        &[Client]
+    ),
+    scenario!(
+        "linger-gives-up",
+        "the linger time runs out, and the connection is given up",
+        linger::linger_gives_up,
+        &[Client]
+    ),
     scenario!("spoofed-reset", "a stranger's reset is not believed", abrupt::spoofed_reset),
     scenario!("refused", "nobody listens", abrupt::refused),
     scenario!("connect-cancelled", "the client closes before the server has answered", abrupt::connect_cancelled),
@@ -125,6 +176,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         alone::fin_wait_2_abandoned,
         BOTH,
         alone::short_fin_wait_2
+    ),
+    scenario!(
+        "orphan-hears-data",
+        "nobody holds the client's end, and the server says more: a record resets",
+        linger::orphan_hears_data,
+        &[Client]
+    ),
+    scenario!(
+        "orphan-hears-fin",
+        "nobody holds the client's end, and the server closes: TIME-WAIT",
+        linger::orphan_hears_fin,
+        &[Client]
     ),
     scenario!(
         "last-ack-never-comes",
@@ -157,9 +220,29 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
+const FAST: &str = "Linux's initial numbers advance by 15,625,000 a second, so that they are hardly ever lower";
+const CORE: &str = "its call is one of the core, which the library does not offer yet";
+
 /// Scenarios of the tour in memory that the kernel cannot play, and why.
 pub(super) const NOT_WITH_LINUX: &[(&str, &str)] = &[
     ("no-time-wait", "the kernel's TIME-WAIT cannot be turned off, nor its initial numbers chosen"),
     ("no-time-wait-reset", "the kernel's TIME-WAIT cannot be turned off"),
     ("zero-window-abandoned", "that takes 100 s, which is not shortened"),
+    ("orphans-too-many", "that takes 100 s, which is not shortened"),
+    ("time-wait-reopened-by-timestamp", FAST),
+    ("time-wait-refuses-syn", FAST),
+    ("time-wait-evicted", "it is about our memory; to the other end it is time-wait-taken-back"),
+    ("restart-remembers", "a second stack of ours on the same device is not staged"),
+    ("restart-forgets", "a second stack of ours on the same device is not staged"),
+    ("abort-overtaken", "it needs an order of arrival that real time does not promise"),
+    ("close-unread-in-every-state", "it needs each state for a moment; with Linux there is close-unread"),
+    ("linger-zero-in-every-state", "it needs each state for a moment; with Linux there is linger-zero"),
+    ("linger-connecting", "to the other end it is connect-cancelled"),
+    ("linger-in-time-wait", "nothing is sent: there is no other end in it"),
+    ("program-exit-deadline", "to the other end it is abort"),
+    ("close-wait-leak", "that takes minutes, which are not shortened"),
+    ("shutdown-read-refuse", CORE),
+    ("shutdown-read-discard", CORE),
+    ("close-drain", CORE),
+    ("close-without-drain", "to the other end it is close-unread"),
 ];

@@ -57,6 +57,23 @@ pub(super) async fn refuses_port(stage: &mut Stage) {
     stage.check("the record stays", undisturbed);
 }
 
+pub(super) async fn taken_back(stage: &mut Stage) {
+    let port = parted(stage, CLIENT).await;
+    stage.check_goodbye(CLIENT).await;
+    stage.note(CLIENT, format!("connect from {port} again"));
+    let error = stage.connect(CLIENT, port, PORT).await.err().map(|error| error.kind());
+    stage.note(CLIENT, "error: address in use");
+    let early = error == Some(io::ErrorKind::AddrInUse);
+    stage.check("at once the port is taken: address in use", early);
+    stage.wait(Duration::from_millis(1_100)).await;
+    let again = stage.establish_from(port).await;
+    stage.check("a second later its own host may have it again, because timestamps tell old from new", again);
+    let taken = stage.went(CLIENT, &[State::TimeWait, State::SynSent, State::Established]);
+    stage.check("that is before TIME-WAIT was over: the record makes way", taken);
+    let lives = stage.live_again().await;
+    stage.check("the second connection lives", lives);
+}
+
 pub(super) async fn reopened(stage: &mut Stage) {
     let port = parted(stage, SERVER).await;
     stage.check_goodbye(SERVER).await;
@@ -68,6 +85,23 @@ pub(super) async fn reopened(stage: &mut Stage) {
     });
     let lives = stage.live_again().await;
     stage.check("the second connection lives", lives);
+}
+
+pub(super) async fn comes_back(stage: &mut Stage) {
+    let port = parted(stage, SERVER).await;
+    stage.check_goodbye(SERVER).await;
+    stage.rule(Rule::first("the SYN", usize::MAX, HELD, |sight: &Sight| sight.is(CLIENT, Flags::SYN)));
+    stage.note(CLIENT, format!("connect from {port}"));
+    let attempt = tokio::time::timeout(Duration::from_millis(20), stage.connect(CLIENT, port, PORT)).await;
+    stage.note(CLIENT, "close");
+    stage.check("Linux connects again, and gives up before its SYN has arrived", attempt.is_err());
+    stage.release_held();
+    let restored = stage.until(|stage| stage.net.stats().time_wait_restored == 1).await;
+    stage.look();
+    let back = stage.went(SERVER, &[State::TimeWait, State::SynReceived, State::TimeWait]);
+    stage.check("the SYN opens our TIME-WAIT; Linux resets the answer, and the record is back", restored && back);
+    let unheard = stage.nothing_to_accept().await;
+    stage.check("our application never hears of it", unheard);
 }
 
 /// The server's words stay under way and arrive again in TIME-WAIT, when the server has forgotten.

@@ -52,6 +52,49 @@ pub(super) fn program_exit(options: &Options) -> Outcome {
     stage.finish(lines[0].handles.map(Some))
 }
 
+/// Its connections do not all end by themselves, and it does not wait for ever.
+pub(super) fn program_exit_deadline(options: &Options) -> Outcome {
+    let mut stage = Stage::with(options, |setup| setup.config[1].receive_buffer = 4_096);
+    let silent = stage.establish();
+    stage.greet(Left, silent);
+    let stuck = stage.open();
+    stage.world.write(Left, stuck[0], &pattern(LAST));
+    stage.until(|world| world.host(Right).stack.unread(stuck[1]) == 4_096);
+    let idle = stage.open();
+    stage.pause();
+    stage.world.note(Left, "exit: close everything, in 5 s");
+    let began = stage.world.now();
+    stage.world.host(Left).stack.close_all(began);
+    stage.until(|world| world.read(Right, idle[1]) == Heard::EndOfStream);
+    stage.world.close(Right, idle[1]);
+    stage.wait_until(began + Duration::from_secs(5));
+    let waits = !stage.world.host(Left).stack.is_drained();
+    stage.check("one server does not close, one does not read: after 5 s not everything has ended", waits);
+    let graceful = [Left, Right].map(|side| stage.ending(side, idle[side as usize])) == BY_US.map(Some);
+    stage.check("what could end well, did", graceful);
+    stage.world.note(Left, "(deadline: reset the rest)");
+    let now = stage.world.now();
+    stage.world.host(Left).stack.abort_all(now);
+    let drained = stage.world.host(Left).stack.is_drained();
+    let named = [silent, stuck].map(|line| stage.ending(Left, line[0])) == [Some("aborted-stack-shutdown"); 2];
+    stage.check("the rest is given up with a reset each: the program is free to go", drained && named);
+    for line in [silent, stuck] {
+        if !stage.world.run_until(Duration::from_secs(2), |world| world.receipt(Right, line[1]).is_some()) {
+            stage.world.write(Right, line[1], b"still there?");
+            stage.until(|world| world.receipt(Right, line[1]).is_some());
+        }
+    }
+    let told = [silent, stuck].map(|line| stage.ending(Right, line[1])) == [Some("reset-by-peer"); 2];
+    stage.check("both servers are told", told);
+    let missing = stage.receipts(stuck.map(Some))[0].is_some_and(|receipt| receipt.undelivered() > 90_000);
+    stage.check("the receipt of the one that did not read counts what is undelivered", missing);
+    stage.keep("its server does not read", stuck.map(Some));
+    stage.keep("idle", idle.map(Some));
+    stage.release(stuck);
+    stage.release(idle);
+    stage.finish(silent.map(Some))
+}
+
 const WRITTEN: &str = "100,000 bytes just written";
 
 fn open_all(stage: &mut Stage) -> Vec<Line> {
@@ -59,34 +102,22 @@ fn open_all(stage: &mut Stage) -> Vec<Line> {
     stage.greet(Left, first);
     let line = |what, names, handles| Line { what, names, handles, got: Vec::new(), closed: false };
     let mut lines = vec![line("idle", BY_US, first)];
-    let handles = open(stage);
+    let handles = stage.open();
     stage.world.shut_down(Left, handles[0]);
     stage.until(|world| world.read(Right, handles[1]) == Heard::EndOfStream);
     lines.push(line("half-closed by the program", BY_US, handles));
-    let handles = open(stage);
+    let handles = stage.open();
     stage.world.shut_down(Right, handles[1]);
     stage.until(|world| world.read(Left, handles[0]) == Heard::EndOfStream);
     lines.push(line("half-closed by the server", ["graceful-peer-first", "graceful-local-first"], handles));
-    let handles = open(stage);
+    let handles = stage.open();
     stage.world.write(Right, handles[1], b"news");
     stage.until(|world| world.leftover(Left).bytes == 4);
     lines.push(line("4 bytes unread", ["aborted-close-with-unread", "reset-by-peer"], handles));
-    let handles = open(stage);
+    let handles = stage.open();
     stage.world.write(Left, handles[0], &pattern(LAST));
     lines.push(line(WRITTEN, BY_US, handles));
     lines
-}
-
-/// A further connection.
-fn open(stage: &mut Stage) -> [HandleId; 2] {
-    let client = stage.world.connect_anew(Left);
-    let mut server = None;
-    stage.until(|world| {
-        server = server.or_else(|| world.host(Right).accept());
-        server.is_some()
-    });
-    let server = server.expect("one lost packet does not keep a connection from being established");
-    [client, server]
 }
 
 /// The server reads every connection to its end, then closes it. A connection it hears nothing of, it asks.

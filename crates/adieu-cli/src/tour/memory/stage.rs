@@ -1,7 +1,7 @@
 //! What scenarios are played with: two hosts, what their applications do and see, and what is checked.
 
 use adieu_core::{Duration, Ending, HandleId, Instant, Leftover, Receipt, State};
-use adieu_sim::{Goal, Heard, Setup, World};
+use adieu_sim::{Device, Goal, Heard, Setup, World};
 use adieu_trace::Side::{self, Left, Right};
 use adieu_trace::{SegmentSeen, What, human};
 
@@ -21,6 +21,8 @@ pub(super) const DELAY: Duration = Duration::from_millis(10);
 pub(super) struct Stage {
     pub(super) world: World,
     time_wait: Duration,
+    /// A device loses a packet, and nobody knows which.
+    lossy: bool,
     checks: Vec<Check>,
     others: Vec<Pair>,
 }
@@ -38,7 +40,13 @@ impl Stage {
         }
         change(&mut setup);
         let time_wait = setup.config[0].time_wait;
-        Self { world: World::new(setup), time_wait, checks: Vec::new(), others: Vec::new() }
+        let lossy = options.device.iter().any(|device| matches!(device, Device::Losing(_)));
+        Self { world: World::new(setup), time_wait, lossy, checks: Vec::new(), others: Vec::new() }
+    }
+
+    /// Whether a packet may have been lost that no ladder shows.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.lossy
     }
 
     /// The stay in TIME-WAIT.
@@ -67,6 +75,21 @@ impl Stage {
         });
         self.world.note(Right, "accept");
         server.expect("one lost packet does not keep a connection from being established")
+    }
+
+    /// A further connection, from another port. Handles of the client and of the server.
+    pub(super) fn open(&mut self) -> [HandleId; 2] {
+        let client = self.world.connect_anew(Left);
+        [client, self.accept_silently().expect("one lost packet does not keep a connection from being established")]
+    }
+
+    pub(super) fn accept_silently(&mut self) -> Option<HandleId> {
+        let mut server = None;
+        self.until(|world| {
+            server = server.or_else(|| world.host(Right).accept());
+            server.is_some()
+        });
+        server
     }
 
     pub(super) fn say(&mut self, side: Side, handle: HandleId, words: &[u8]) {
@@ -148,6 +171,12 @@ impl Stage {
         self.close(second, handles[second as usize]);
         self.hear_end(first, handles[first as usize]);
         self.reaches(second, State::Closed);
+    }
+
+    /// Drops a handle, and says so.
+    pub(super) fn drop_handle(&mut self, side: Side, handle: HandleId) {
+        self.world.note(side, "drop");
+        self.world.release(side, handle);
     }
 
     /// Waits until the connection is over at one end. Where the word of it was lost, that end asks and is told.
@@ -252,6 +281,17 @@ impl Stage {
     pub(super) fn keep(&mut self, what: impl Into<String>, handles: [Option<HandleId>; 2]) {
         let receipts = self.receipts(handles);
         self.others.push(Pair { what: what.into(), receipts });
+    }
+
+    /// Keeps receipts of which one end has no handle any more.
+    pub(super) fn keep_pair(&mut self, what: impl Into<String>, receipts: [Option<Receipt>; 2]) {
+        self.others.push(Pair { what: what.into(), receipts });
+    }
+
+    /// The receipt of a connection whose handle was dropped: the first of it that `which` picks.
+    pub(super) fn dropped(&mut self, side: Side, which: impl Fn(&Receipt) -> bool) -> Option<Receipt> {
+        self.world.run_for(Duration::ZERO);
+        self.world.host(side).receipts().iter().find(|receipt| which(receipt)).copied()
     }
 
     pub(super) fn receipts(&mut self, handles: [Option<HandleId>; 2]) -> [Option<Receipt>; 2] {

@@ -2,7 +2,7 @@
 
 use adieu_core::wire::Flags;
 use adieu_core::{ConnectError, Duration, HandleId, Receipt, State};
-use adieu_sim::{Forged, Goal, Heard, Rule, Sight, Verdict, World};
+use adieu_sim::{Forged, Goal, Heard, Rule, Setup, Sight, Verdict, World};
 use adieu_trace::Side::{self, Left, Right};
 
 use super::orderly::{BY_PEER, BY_US};
@@ -22,13 +22,8 @@ impl Stage {
     }
 
     /// A short second life. The server says goodbye first, so that the client is free at once.
-    fn live_again(&mut self, client: HandleId) -> bool {
-        let mut server = None;
-        self.until(|world| {
-            server = server.or_else(|| world.host(Right).accept());
-            server.is_some()
-        });
-        let Some(server) = server else { return false };
+    pub(super) fn live_again(&mut self, client: HandleId) -> bool {
+        let Some(server) = self.accept_silently() else { return false };
         let handles = [client, server];
         let heard = self.pour(Left, handles, b"hello");
         self.world.shut_down(Right, server);
@@ -49,8 +44,12 @@ impl Stage {
 }
 
 /// A connection that the client has closed first: it is in TIME-WAIT.
-fn parted(options: &Options) -> (Stage, [HandleId; 2]) {
-    let mut stage = Stage::new(options);
+pub(super) fn parted(options: &Options) -> (Stage, [HandleId; 2]) {
+    parted_with(options, |_| {})
+}
+
+pub(super) fn parted_with(options: &Options, change: impl FnOnce(&mut Setup)) -> (Stage, [HandleId; 2]) {
+    let mut stage = Stage::with(options, change);
     let handles = stage.establish();
     stage.greet(Left, handles);
     stage.part(Left, handles);
@@ -131,8 +130,8 @@ pub(super) fn time_wait_reopened(options: &Options) -> Outcome {
     Outcome { receipts, ..outcome }
 }
 
-pub(super) fn old_duplicate(options: &Options) -> Outcome {
-    let mut stage = Stage::new(options);
+/// The server's words stay under way, and arrive again in the client's TIME-WAIT, when the server has forgotten.
+fn meet_old_segment(stage: &mut Stage) -> [HandleId; 2] {
     let handles = stage.establish();
     let [client, server] = handles;
     stage.greet(Left, handles);
@@ -163,12 +162,43 @@ pub(super) fn old_duplicate(options: &Options) -> Outcome {
     );
     stage.pause();
     stage.pause();
+    handles
+}
+
+pub(super) fn old_duplicate(options: &Options) -> Outcome {
+    let mut stage = Stage::new(options);
+    let handles = meet_old_segment(&mut stage);
     let alive = stage.world.state(Left) == State::TimeWait;
     stage.check("the server has long forgotten, and resets; TIME-WAIT does not let itself be ended by that", alive);
-    let end = stage.world.read(Left, client) == Heard::EndOfStream;
+    let end = stage.world.read(Left, handles[0]) == Heard::EndOfStream;
     stage.check("the client's application reads nothing twice", end);
     stage.both_graceful(handles, BY_US);
     stage.finish_after_wait(Left, handles)
+}
+
+pub(super) fn assassination(options: &Options) -> Outcome {
+    let mut stage = Stage::with(options, |setup| setup.config[0].reset_ends_time_wait = true);
+    let handles = meet_old_segment(&mut stage);
+    let entered = stage.entered(Left, State::TimeWait);
+    let early = entered.is_some_and(|entered| stage.world.now() < entered + stage.time_wait() - Duration::from_secs(5));
+    let gone = stage.world.state(Left) == State::Closed;
+    let reset = stage.segments().any(|(_, segment)| segment.from == Right && segment.flags.has(Flags::RST));
+    if stage.is_lossy() && !gone {
+        stage.check("the reset, or what it answers, was lost: TIME-WAIT stays", !reset || !stage.nothing_lost());
+    } else {
+        stage.check(
+            "the server has long forgotten, and resets: with this switch, as in RFC 9293 and in Linux, TIME-WAIT is \
+             over before its time (RFC 1337). Off, as it is by default, it stays: see old-duplicate",
+            gone && early && reset,
+        );
+        let again = stage.connect_again();
+        stage.check("the port is free, though old segments may still be under way", again.is_ok());
+        let lives = again.is_ok_and(|client| stage.live_again(client));
+        stage
+            .check("this time nothing comes of it: timestamps and numbers tell the new connection from the old", lives);
+    }
+    stage.both_graceful(handles, BY_US);
+    stage.finish(handles.map(Some))
 }
 
 pub(super) fn reset_ignored_in_time_wait(options: &Options) -> Outcome {

@@ -157,7 +157,7 @@ fn read_all(stage: &mut Stage, server: HandleId, bytes: usize) -> Vec<u8> {
 }
 
 /// Numbers of the second connection are no repeats, though the first had them too.
-fn forget_first(events: &mut [Event], from: Instant) {
+pub(super) fn forget_first(events: &mut [Event], from: Instant) {
     for event in events.iter_mut().filter(|event| event.at >= from) {
         if let What::Segment(segment) = &mut event.what {
             segment.again = false;

@@ -108,6 +108,7 @@ mod tests {
     fn info() -> Info {
         Info {
             state: State::Established,
+            state_age: Duration::from_millis(0),
             recovery: RecoveryState::Loss,
             retransmits: 1,
             probes: 2,

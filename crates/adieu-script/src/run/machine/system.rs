@@ -1,10 +1,10 @@
 //! System calls on our stack.
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use adieu_core::{
-    BindError, Cause, ConnectError, Ending, Flow, HandleId, ListenerId, Phase, ReadError, State, WriteError,
+    BindError, ConnectError, Ending, Flow, HandleId, ListenerId, Phase, ReadError, State, Unwanted, WriteError,
 };
 
 use super::choices::Choices;
@@ -174,7 +174,7 @@ impl System for Machine {
                 ConnectError::NotAHost(_) | ConnectError::Ourselves(_) => "EINVAL",
                 ConnectError::NoAddress(_) | ConnectError::NoPort(_) => "EADDRNOTAVAIL",
                 ConnectError::InUse(_) => "EADDRINUSE",
-                ConnectError::Full => "ENOBUFS",
+                ConnectError::Full | ConnectError::Quiet => "ENOBUFS",
             }),
         }
     }
@@ -222,12 +222,17 @@ impl System for Machine {
         Ok(())
     }
 
-    fn shut_down(&mut self, id: Id) -> Outcome<()> {
+    fn shut_down(&mut self, id: Id, how: Shutdown) -> Outcome<()> {
         let handle = self.stream(id).ok_or("ENOTCONN")?;
         if self.stack.receipt(handle).is_some() {
             return Err("ENOTCONN");
         }
-        self.stack.shut_down(self.now, handle);
+        if how != Shutdown::Read {
+            self.stack.shut_down(self.now, handle);
+        }
+        if how != Shutdown::Write {
+            self.stack.shut_down_read(self.now, handle, Unwanted::Refuse);
+        }
         Ok(())
     }
 
@@ -342,18 +347,7 @@ fn errno(ending: Ending) -> &'static str {
         Ending::Graceful { .. } => "EPIPE",
         Ending::ResetByPeer { .. } => "ECONNRESET",
         Ending::Refused { .. } => "ECONNREFUSED",
-        Ending::Aborted {
-            cause:
-                Cause::AbortCall
-                | Cause::LingerZero
-                | Cause::LingerExpired
-                | Cause::CloseWithUnread
-                | Cause::DataAfterClose
-                | Cause::ListenerClosed
-                | Cause::StackShutdown,
-            ..
-        }
-        | Ending::Cancelled { .. } => "ECONNABORTED",
+        Ending::Aborted { .. } | Ending::Cancelled { .. } => "ECONNABORTED",
         Ending::TimedOut {
             phase:
                 Phase::Connect

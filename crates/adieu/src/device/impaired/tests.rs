@@ -46,7 +46,7 @@ async fn greet_and_part(client: &Net, [mut one, mut two]: [TcpStream; 2]) -> Dur
     let (ours, theirs) = tokio::join!(one.close(), two.close());
     assert!(ours.unwrap().ending.is_graceful() && theirs.unwrap().ending.is_graceful());
     let took = began.elapsed();
-    let record = Leftover { time_waits: 1, flows: 1, ..Leftover::default() };
+    let record = Leftover { time_waits: 1, flows: 1, destinations: 1, ..Leftover::default() };
     assert_eq!(client.held(), record);
     took
 }

@@ -496,3 +496,28 @@ fn a_3_20_a_flood_for_nobody_leaves_nothing() {
         }
     }
 }
+
+/// AB-5, EO-8: a client that was reset may come again while the backlog is full: it gets a cookie as any other, and the
+/// cookie opens, although everything else it says is reset.
+#[test]
+fn ab_5_a_cookie_in_quarantine() {
+    for family in FAMILIES {
+        let mut s = aborted(family, Config { syn_backlog: 1, ..config() }, None);
+        let ours = s.flow.remote_port;
+        s.use_port(9999);
+        s.send(seg().syn());
+        s.take();
+        s.use_port(ours);
+        s.send(seg().seq(70_000).syn());
+        let cookie = s.take_one();
+        assert_eq!((cookie.flags, cookie.ack), (Flags::SYN.with(Flags::ACK), Some(70_001)), "{family:?}");
+        assert_eq!(s.stats().cookies_sent, 1);
+        s.send(seg().seq(70_001).ack(cookie.seq + 2));
+        assert!(s.take_one().flags.has(Flags::RST), "{family:?}: not the cookie");
+        s.send(seg().seq(70_001).ack(cookie.seq + 1).data(b"again"));
+        assert_eq!((s.flow_state(), s.stats().cookies_accepted), (State::Established, 1), "{family:?}");
+        assert_eq!(s.stack.leftover().quarantined, 0);
+        s.take();
+        s.finish_all();
+    }
+}

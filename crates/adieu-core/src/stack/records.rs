@@ -2,7 +2,7 @@
 
 use super::index::{Stage, Tag};
 use super::tombstones::Left;
-use super::{Flow, Stack};
+use super::{Flow, ListenerId, Stack};
 use crate::connection::Connection;
 use crate::connection::ending::{Ending, Order, Phase, Released};
 use crate::time::{Duration, Instant};
@@ -132,15 +132,9 @@ impl Stack {
         let owed = record.owes_ack();
         let mut verdict = record.handle_segment(self.now, segment, self.config.timestamps);
         if let Verdict::Reopen(_) = verdict {
+            let quarantine = !record.wait().is_time_wait();
             if let Some(listener) = self.listeners.find(flow.local_address, flow.local_port) {
-                let quarantine = !record.wait().is_time_wait();
-                if self.is_quiet() {
-                } else if quarantine && !self.listeners.has_place(listener, &self.config) {
-                    self.answer_with_cookie(listener, flow, segment);
-                } else if self.admit(listener) {
-                    self.reopen(listener, number, *flow, segment);
-                }
-                return;
+                return self.syn_for_record(listener, number, quarantine, flow, segment);
             }
             verdict = record.refuse_syn(self.now);
         }
@@ -156,6 +150,20 @@ impl Stack {
         // Once, however often it is asked while the device has no room.
         if !owed && self.waits.get(number).is_some_and(TimeWait::owes_ack) {
             self.due.push_back(Tag::new(Stage::Record, number));
+        }
+    }
+
+    /// A SYN that can only be of a new connection, and somebody listens. In quarantine nothing has to be protected, so a
+    /// full backlog answers with a cookie; TIME-WAIT has the peer ask again.
+    fn syn_for_record(&mut self, listener: ListenerId, number: u32, quarantine: bool, flow: &Flow, syn: &Segment<'_>) {
+        if self.is_quiet() {
+            return; // Nothing begins yet; the peer asks again (QT-1).
+        }
+        if quarantine && !self.listeners.has_place(listener, &self.config) {
+            return self.answer_with_cookie(listener, flow, syn);
+        }
+        if self.admit(listener) {
+            self.reopen(listener, number, *flow, syn);
         }
     }
 

@@ -75,6 +75,7 @@ impl TcpStream {
             Ok::<_, io::Error>((handle, flow))
         })?;
         let stream = Self::new(shared, handle, flow);
+        let mut attempt = Attempt { stream: &stream, over: false };
         stream
             .until(|shard, handle| match (shard.stack.receipt(handle), shard.stack.state(handle)) {
                 (Some(receipt), _) if receipt.ending.state() <= State::SynReceived => {
@@ -84,6 +85,8 @@ impl TcpStream {
                 (None, state) => (state >= State::Established).then_some(Ok(())),
             })
             .await??;
+        attempt.over = true;
+        drop(attempt);
         Ok(stream)
     }
 
@@ -249,6 +252,20 @@ impl TcpStream {
             Poll::Pending
         })
         .await
+    }
+}
+
+/// An attempt whose future is dropped is given up: with a reset, where the peer may be connected already (EO-3).
+struct Attempt<'a> {
+    stream: &'a TcpStream,
+    over: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.stream.abort();
+        }
     }
 }
 

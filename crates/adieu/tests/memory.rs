@@ -119,6 +119,21 @@ async fn ud_1_dropping_with_unread_bytes_is_a_reset() {
     assert_eq!(right.take_receipts()[0].1.ending.name(), "aborted-dropped-with-unread");
 }
 
+/// EO-3: dropped when it is established and nobody has been told.
+#[tokio::test]
+async fn eo_3_a_connect_that_is_dropped_too_late_resets() {
+    let (left, right) = nets();
+    let listener = TcpListener::bind(&right, SERVER.into()).unwrap();
+    let mut attempt = Box::pin(TcpStream::connect(&left, SERVER.into()));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(attempt.as_mut().poll(context)));
+    assert!(polled.await.is_pending());
+    let (mut server, _) = listener.accept().await.unwrap();
+    drop(attempt);
+    assert_eq!(server.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    left.flushed().await;
+    assert_eq!(left.take_receipts()[0].1.ending.name(), "aborted-by-call");
+}
+
 #[tokio::test]
 async fn eo_3_a_connect_that_is_dropped_leaves_nothing() {
     let (left, right) = device::memory_pair(1500);

@@ -92,7 +92,7 @@ fn an_unknown_requirement_is_named_with_those_near_it() {
 }
 
 fn one_json_document_holds_them() {
-    let document: serde_json::Value = serde_json::from_str(&spec(&["UD-1", "B-SACK", "--json"])).expect("JSON");
+    let document: serde_json::Value = serde_json::from_str(&spec(&["UD-1", "B-SACK-REC", "--json"])).expect("JSON");
     assert_eq!(document["version"], 1);
     let [ud, doc] = document["requirements"].as_array().expect("a list").as_slice() else { panic!("{document}") };
     assert_eq!((&ud["id"], &ud["level"], &ud["kind"]), (&"UD-1".into(), &"S".into(), &"test".into()));

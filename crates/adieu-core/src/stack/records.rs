@@ -153,8 +153,8 @@ impl Stack {
         }
     }
 
-    /// A SYN that can only be of a new connection, and somebody listens. In quarantine nothing has to be protected, so a
-    /// full backlog answers with a cookie; TIME-WAIT has the peer ask again.
+    /// A SYN that can only be of a new connection, and somebody listens. In quarantine nothing has to be protected, so
+    /// a full backlog answers with a cookie; TIME-WAIT has the peer ask again.
     fn syn_for_record(&mut self, listener: ListenerId, number: u32, quarantine: bool, flow: &Flow, syn: &Segment<'_>) {
         if self.is_quiet() {
             return; // Nothing begins yet; the peer asks again (QT-1).

@@ -124,6 +124,9 @@ impl World {
         let config = Config {
             addresses: vec![family.ours()],
             syn_backlog: u32::MAX,
+            // A million of anything, none of which gives way.
+            time_wait_budget: usize::MAX,
+            fin_wait_2_budget: usize::MAX,
             ack_delay: Duration::ZERO, // The packet that is counted is always acknowledged.
             ..Config::default()
         };

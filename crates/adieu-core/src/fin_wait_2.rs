@@ -1,7 +1,6 @@
 //! FIN-WAIT-2 when nobody owns the connection any more: all of ours is delivered, nothing of the peer's is wanted. What
 //! is left to do fits into a record: answer, meet new data with a reset, and wait for the FIN, for a time (OR-4, TO-9).
 
-use crate::config::Config;
 use crate::connection::close::{Closer, State};
 use crate::connection::ending::{Cause, Ending, Order, Phase, Receipt, Spent};
 use crate::connection::recv::Position;
@@ -358,11 +357,6 @@ impl FinWait2 {
         spent.end(now);
         spent
     }
-}
-
-/// How long such a record waits.
-pub(crate) fn patience(config: &Config) -> Duration {
-    config.fin_wait_2
 }
 
 #[cfg(test)]

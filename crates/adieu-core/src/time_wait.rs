@@ -126,8 +126,8 @@ pub(crate) enum Verdict {
     Answer,
     /// The last ACK is owed, and the wait begins anew: the peer has not heard it.
     Restart,
-    /// A SYN that can only be of a new connection; our initial number must lie beyond this (TW-10).
-    Reopen(Seq),
+    /// A SYN that can only be of a new connection; our initial number must lie beyond [`TimeWait::floor`] (TW-10).
+    Reopen,
     /// It deserves what a segment without a connection does: a reset (AB-5).
     Reset,
 }
@@ -316,7 +316,7 @@ impl TimeWait {
         }
         if has(Flags::SYN) {
             let reopen = !has(Flags::ACK) && self.is_new(segment, stamping);
-            return if reopen { Verdict::Reopen(self.floor()) } else { self.answer(now, OTHER_REPLY) };
+            return if reopen { Verdict::Reopen } else { self.answer(now, OTHER_REPLY) };
         }
         let stamp = segment.options.timestamps.map(|stamp| stamp.value);
         if !has(Flags::ACK) || self.marks.has(Marks::STAMPED) && stamp.is_none() {
@@ -347,7 +347,7 @@ impl TimeWait {
             return Verdict::Silence;
         }
         if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) {
-            return Verdict::Reopen(self.floor());
+            return Verdict::Reopen;
         }
         self.reset_again(now)
     }

@@ -158,7 +158,7 @@ impl Recv {
 
     /// Bytes in memory.
     pub(crate) fn held(&self) -> u64 {
-        self.queue.len() + self.pieces.as_ref().map_or(0, |pieces| pieces.held())
+        self.queue.len() + self.out_of_order()
     }
 
     /// Bytes out of order.

@@ -4,33 +4,33 @@ use super::index::{Stage, Tag};
 use super::{Owner, Stack, unschedule};
 use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Order};
-use crate::fin_wait_2::{self, FinWait2, Verdict};
+use crate::fin_wait_2::{FinWait2, Verdict};
 use crate::time::Duration;
 use crate::time_wait::Wait;
 use crate::wire::Segment;
 use crate::wire::tcp::Header;
 
 impl Stack {
-    /// An orphan that has nothing more to say in FIN-WAIT-2 becomes a record; whether it did.
-    pub(super) fn abandon(&mut self, number: u32) -> bool {
-        let Some(slot) = self.connections.get(number) else { return false };
+    /// An orphan that has nothing more to say in FIN-WAIT-2 becomes a record.
+    pub(super) fn abandon(&mut self, number: u32) {
+        let Some(slot) = self.connections.get(number) else { return };
         let idle = slot.is.state() == State::FinWait2 && slot.is.ended().is_none() && !slot.is.has_more();
         if slot.owner != Owner::Nobody || !idle || slot.is.is_draining() {
-            return false;
+            return;
         }
-        let (flow, hash, until) = (slot.flow, slot.hash, slot.is.idle_until());
+        let (flow, hash) = (slot.flow, slot.hash);
+        let Some(until) = slot.is.idle_until() else { return };
         let receipt = slot.is.receipt_so_far(self.now);
-        let until = until.unwrap_or(self.now + fin_wait_2::patience(&self.config));
         // The queue is one of equal waits, to the millisecond; and what was thrown away a record cannot remember.
         let whole = until + Duration::from_millis(1);
         let far = until.since(self.now) > super::OVERSLEPT;
         if far || receipt.discarded > 0 || self.abandoned.last_expiry(self.now).is_some_and(|last| whole <= last) {
-            return false;
+            return;
         }
         let long = self.waits_long(&slot.is);
         let mut record = FinWait2::new(slot.is.legacy(), slot.is.shifts(), &receipt, long, self.now);
         record.expire_at(until);
-        let Some(record) = self.abandoned.insert(&flow, record) else { return false };
+        let Some(record) = self.abandoned.insert(&flow, record) else { return };
         self.index.replace(hash, Tag::new(Stage::Connection, number), Tag::new(Stage::Abandoned, record));
         if let Some(slot) = self.connections.get_mut(number) {
             slot.indexed = false;
@@ -38,7 +38,6 @@ impl Stack {
         }
         self.discard_connection(number);
         self.limit_abandoned();
-        true
     }
 
     /// The records share their budget with no others: what is over it goes, oldest first, and silently (TO-9).

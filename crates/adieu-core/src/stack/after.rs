@@ -45,13 +45,13 @@ impl Stack {
         if slot.is.has_more() {
             mark_due(&mut self.due, &mut slot.due, tag);
         }
+        let nobody = slot.owner == Owner::Nobody;
         if !slot.reserved && slot.is.may_wait() {
             slot.reserved = true;
             let flow = slot.flow;
             self.reserve_end(&flow);
         }
-        let Some(slot) = self.connections.get(number) else { return };
-        if slot.owner == Owner::Nobody {
+        if nobody {
             self.abandon(number);
         }
     }

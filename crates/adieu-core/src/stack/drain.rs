@@ -44,11 +44,7 @@ impl Stack {
             }
         }
         for number in self.all_connections() {
-            let now = Now { time: self.now, config: &self.config };
-            if let Some(slot) = self.connections.get_mut(number) {
-                slot.is.abort(now, Cause::StackShutdown);
-                self.after_connection(number);
-            }
+            self.remove_connection(number, Cause::StackShutdown, true);
         }
         for number in self.abandoned.iter().map(|(number, _, _)| number).collect::<Vec<_>>() {
             self.abort_abandoned(number, Cause::StackShutdown, true);

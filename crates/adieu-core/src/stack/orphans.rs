@@ -126,7 +126,7 @@ impl Stack {
         if self.orphans.count == 0 {
             return None;
         }
-        let patience = self.config.max_rto.saturating_mul(2);
+        let patience = self.patience();
         let (now, connections) = (self.now, &self.connections);
         let rank = |number: u32| {
             let slot = connections.get(number).filter(|slot| slot.orphan)?;
@@ -153,7 +153,7 @@ impl Stack {
 
     /// The connection with an owner that holds most of what does not move.
     fn worst_stalled(&mut self) -> Option<u32> {
-        let patience = self.config.max_rto.saturating_mul(2);
+        let patience = self.patience();
         while let Some(number) = self.orphans.stalled.pop() {
             let slot = self.connections.get(number).filter(|slot| slot.is.ended().is_none());
             if slot.is_some_and(|slot| slot.is.is_stalled(self.now, patience)) {
@@ -170,7 +170,7 @@ impl Stack {
             return;
         }
         (self.orphans.looked, self.orphans.looked_at) = (self.now, self.held);
-        let patience = self.config.max_rto.saturating_mul(2);
+        let patience = self.patience();
         let live = || self.connections.iter().filter(|(_, slot)| slot.is.ended().is_none());
         let sorted = |mut all: Vec<(u64, u32)>| {
             all.sort_unstable();
@@ -181,6 +181,11 @@ impl Stack {
         let holes = live().map(|(number, slot)| (slot.is.out_of_order(), number)).filter(|(bytes, _)| *bytes > 0);
         let holes = sorted(holes.collect());
         (self.orphans.stalled, self.orphans.holes) = (stalled, holes);
+    }
+
+    /// What has not moved for so long does not move.
+    fn patience(&self) -> Duration {
+        self.config.max_rto.saturating_mul(2)
     }
 
     fn shed(&mut self, number: u32, cause: Cause) {

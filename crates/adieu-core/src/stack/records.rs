@@ -131,7 +131,7 @@ impl Stack {
         }
         let owed = record.owes_ack();
         let mut verdict = record.handle_segment(self.now, segment, self.config.timestamps);
-        if let Verdict::Reopen(_) = verdict {
+        if verdict == Verdict::Reopen {
             let quarantine = !record.wait().is_time_wait();
             if let Some(listener) = self.listeners.find(flow.local_address, flow.local_port) {
                 return self.syn_for_record(listener, number, quarantine, flow, segment);
@@ -139,9 +139,8 @@ impl Stack {
             verdict = record.refuse_syn(self.now);
         }
         match verdict {
-            Verdict::Silence | Verdict::Reopen(_) => {}
+            Verdict::Silence | Verdict::Answer | Verdict::Reopen => {}
             Verdict::Reset => self.reset_known(flow, segment),
-            Verdict::Answer => {}
             Verdict::Restart => {
                 let long = record.is_long();
                 self.waits.restart(number, self.now, self.stay(long));

@@ -14,6 +14,8 @@ pub struct Host {
     pub(crate) listener: Option<ListenerId>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) flows: Vec<Flow>,
+    /// What the stack has told its application to look at, where somebody wants to know.
+    pub(crate) notified: Option<Vec<(HandleId, Events)>>,
 }
 
 /// What an application's read brought.
@@ -31,7 +33,7 @@ pub enum Heard {
 
 impl Host {
     pub(crate) fn new(stack: Stack, address: SocketAddr) -> Self {
-        Self { stack, address, listener: None, receipts: Vec::new(), flows: Vec::new() }
+        Self { stack, address, listener: None, receipts: Vec::new(), flows: Vec::new(), notified: None }
     }
 
     /// Receipts of connections that have ended, in order, handle or not.
@@ -49,9 +51,23 @@ impl Host {
         self.stack.accept(self.listener?)
     }
 
-    /// Takes what the stack wants its application to look at: nobody here sleeps, so only the queue must not grow.
-    pub(crate) fn drain_notified(&mut self) -> Vec<(HandleId, Events)> {
+    /// From now on the application is woken as a real one is: [`Host::take_notified`].
+    pub fn keep_notified(&mut self) {
+        self.notified.get_or_insert_default();
+    }
+
+    /// What the stack has told its application to look at since this was asked last.
+    pub fn take_notified(&mut self) -> Vec<(HandleId, Events)> {
+        self.notified.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Takes what the stack wants its application to look at.
+    pub(crate) fn drain_notified(&mut self) {
         while self.stack.poll_acceptable().is_some() {}
-        std::iter::from_fn(|| self.stack.poll_notified()).collect()
+        while let Some(told) = self.stack.poll_notified() {
+            if let Some(notified) = &mut self.notified {
+                notified.push(told);
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ mod forged;
 mod goal;
 mod host;
 mod rules;
+pub mod swarm;
 mod wire;
 mod world;
 

@@ -38,6 +38,8 @@ pub struct Setup {
     pub port: u16,
     /// Left and right host's device.
     pub device: [Device; 2],
+    /// Where each host's sequence numbers begin, if not where its secrets say; until it is restarted.
+    pub initial: [Option<Seq>; 2],
 }
 
 impl Setup {
@@ -51,6 +53,7 @@ impl Setup {
             ipv6: false,
             port: 49152,
             device: [Device::Plain; 2],
+            initial: [None; 2],
         }
     }
 }
@@ -90,7 +93,7 @@ impl World {
     pub fn new(setup: Setup) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
         let [left, right] = setup.config;
-        let mut host = |config: Config, last: u8, port: u16| {
+        let mut host = |config: Config, last: u8, port: u16, initial: Option<Seq>| {
             let address = match setup.ipv6 {
                 false => SocketAddr::from(([10, 0, 0, last], port)),
                 true => SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)], port)),
@@ -98,9 +101,15 @@ impl World {
             let config = Config { addresses: vec![address.ip()], ..config };
             let mut secret = [0; 48];
             rng.fill_bytes(&mut secret);
-            Host::new(Stack::new(config, Secrets::from_bytes(secret), checksum::sum), address)
+            let secrets = Secrets::from_bytes(secret);
+            let secrets = match initial {
+                Some(start) => secrets.with_initial_seq(start),
+                None => secrets,
+            };
+            Host::new(Stack::new(config, secrets, checksum::sum), address)
         };
-        let hosts = [host(left, 1, setup.port), host(right, 2, 80)];
+        let [first, second] = setup.initial;
+        let hosts = [host(left, 1, setup.port, first), host(right, 2, 80, second)];
         let ends = [0, 1].map(|n| End { name: setup.names[n].into(), address: hosts[n].address });
         Self {
             now: Instant::ZERO,
@@ -187,7 +196,8 @@ impl World {
         self.connect_from(side, local, remote)
     }
 
-    fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
+    /// Begins a connection from this address and port; any free port where it is 0.
+    pub fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
         let now = self.now;
         let handle = self.host(side).stack.connect(now, Some(local), remote)?;
         let flow = self.host(side).stack.flow(handle).expect("it has just begun");

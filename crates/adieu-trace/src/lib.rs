@@ -79,7 +79,7 @@ pub struct End {
 }
 
 /// Which end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Side {
     /// The one that is drawn on the left.
     Left,

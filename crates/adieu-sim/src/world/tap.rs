@@ -183,6 +183,13 @@ impl World {
         self.tap.as_mut().map(|tap| core::mem::take(&mut tap.log)).unwrap_or_default()
     }
 
+    /// Gives the memory of a log back, for the next one.
+    pub(crate) fn recycle_happened(&mut self, log: Vec<Happened>) {
+        if let Some(tap) = self.tap.as_mut().filter(|tap| tap.log.is_empty()) {
+            tap.log = log;
+        }
+    }
+
     /// A packet has left a host, and so many copies of it will arrive.
     pub(super) fn tap_sent(&mut self, side: Side, bytes: &[u8], copies: usize) {
         let (Some(tap), Some((flow, segment))) = (&mut self.tap, read(bytes)) else { return };

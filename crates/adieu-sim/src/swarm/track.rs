@@ -1,0 +1,135 @@
+//! What the wire shows of each end: its state, its initial numbers, and so, whose peer it is.
+
+use adieu_core::wire::Flags;
+use adieu_core::{Flow, Instant, Receipt, Seq, State};
+use adieu_trace::Side;
+
+use super::run::Run;
+use crate::{Happened, Occurrence, Summary, World};
+
+impl Run {
+    /// Everything that has happened since this was called last.
+    pub(super) fn track(&mut self, world: &mut World) {
+        let mut seen = world.take_happened();
+        for happened in &seen {
+            self.see(world, happened);
+        }
+        seen.clear();
+        world.recycle_happened(seen);
+    }
+
+    fn see(&mut self, world: &mut World, happened: &Happened) {
+        let Happened { at, side, flow, .. } = *happened;
+        match &happened.what {
+            Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state, at),
+            Occurrence::Delivered { segment, before, after } => {
+                self.see_delivered(side, flow, segment, [before.state, *after], at);
+            }
+            Occurrence::Icmp { after, .. }
+            | Occurrence::TimedOut { after, .. }
+            | Occurrence::Changed { after, .. } => self.see_state(side, flow, *after),
+            Occurrence::Forged => {}
+            Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
+        }
+        if let Some(end) = self.ends.youngest(side, &flow) {
+            self.check_end(world, end);
+        }
+    }
+
+    /// Initial numbers are told by SYNs; a SYN-ACK with another one is another child of the listener.
+    fn see_sent(&mut self, side: Side, flow: Flow, segment: &Summary, state: State, now: Instant) {
+        if !segment.has(Flags::SYN) {
+            return;
+        }
+        if segment.ack.is_some() && matches!(state, State::Closed | State::Listen) {
+            self.ends.offer(side, flow, segment.seq); // A cookie: nothing is remembered of it.
+        }
+        let Some(end) = self.ends.youngest(side, &flow) else { return };
+        match self.ends.get(end).iss {
+            None => self.ends.set_iss(end, segment.seq),
+            Some(iss) if iss == segment.seq => {}
+            Some(_) => {
+                if let Some(ack) = segment.ack.filter(|_| self.ends.get(end).state == State::SynReceived) {
+                    let child = self.begin_passive(side, flow, Seq(ack.0.wrapping_sub(1)), now);
+                    self.ends.get_mut(end).gone |= !self.ends.get(end).established;
+                    self.ends.set_iss(child, segment.seq);
+                }
+            }
+        }
+    }
+
+    fn see_delivered(&mut self, side: Side, flow: Flow, segment: &Summary, [before, after]: [State; 2], now: Instant) {
+        let syn = segment.has(Flags::SYN);
+        let nobody = matches!(before, State::Closed | State::Listen | State::TimeWait);
+        if nobody && after == State::SynReceived && syn {
+            self.begin_passive(side, flow, segment.seq, now);
+        } else if is_synchronized(after) && !syn && self.is_cookie(side, flow, segment, before) {
+            let irs = Seq(segment.seq.0.wrapping_sub(1));
+            if let Some(child) = self.ends.youngest(side, &flow) {
+                let child = self.ends.get_mut(child);
+                child.gone |= !child.active && !child.established;
+            }
+            let end = self.begin_passive(side, flow, irs, now);
+            if let Some(ack) = segment.ack {
+                self.ends.set_iss(end, Seq(ack.0.wrapping_sub(1)));
+            }
+        } else if before == State::SynSent
+            && syn
+            && after != State::SynSent
+            && let Some(end) = self.ends.youngest(side, &flow)
+        {
+            self.ends.get_mut(end).irs = Some(segment.seq);
+        }
+        self.see_state(side, flow, after);
+    }
+
+    /// A cookie has come back (X-COOKIE), perhaps while a later SYN had a place of its own.
+    fn is_cookie(&self, side: Side, flow: Flow, segment: &Summary, before: State) -> bool {
+        let child = self.ends.youngest(side, &flow).map(|at| self.ends.get(at)).filter(|end| !end.active);
+        let other = |iss: Option<Seq>| segment.ack.is_some() && iss.map(|iss| iss + 1) != segment.ack;
+        before == State::Listen || before == State::SynReceived && child.is_some_and(|child| other(child.iss))
+    }
+
+    /// The youngest with this flow is in this state now.
+    fn see_state(&mut self, side: Side, flow: Flow, state: State) {
+        let Some(at) = self.ends.youngest(side, &flow) else { return };
+        let state = if state == State::Listen { State::Closed } else { state };
+        let end = self.ends.get_mut(at);
+        if end.gone {
+            return; // What has the flow now was there before.
+        }
+        let child = end.state == State::SynReceived && !end.active && !is_synchronized(state);
+        end.state = state;
+        end.established |= is_synchronized(state);
+        // A listener's child that came to nothing may leave a record as it was before (TW-9).
+        if child && state != State::SynReceived {
+            end.gone = true;
+            end.state = State::Closed;
+        }
+        self.report.joint(&self.ends, at);
+    }
+
+    /// EN-1: each receipt belongs to one end, and each end has one.
+    fn see_ended(&mut self, side: Side, flow: Flow, receipt: &Receipt) {
+        let open = |at: &&usize| {
+            let end = self.ends.get(**at);
+            let possible = !end.gone || receipt.ending.state() == State::SynReceived;
+            end.receipt.is_none() && !end.lost && possible && end.active != receipt.is_passive()
+        };
+        let Some(at) = self.ends.with_flow(side, &flow).iter().find(open).copied() else {
+            panic!("EN-1: a receipt of no connection: {side:?} {flow} {receipt:#?}");
+        };
+        self.check_receipt(at, receipt);
+        let end = self.ends.get_mut(at);
+        let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..*receipt };
+        assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
+        end.receipt = Some(*receipt);
+        end.established |= is_synchronized(receipt.ending.state());
+    }
+
+}
+
+/// There is a connection there.
+pub(super) fn is_synchronized(state: State) -> bool {
+    !matches!(state, State::Closed | State::Listen | State::SynSent | State::SynReceived | State::TimeWait)
+}

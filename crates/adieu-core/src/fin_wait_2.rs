@@ -168,6 +168,11 @@ impl FinWait2 {
         self.marks & mark != 0
     }
 
+    /// RCV.NXT and RCV.WND.
+    pub(crate) fn receives(&self) -> (Seq, u64) {
+        (self.recv_next, u64::from(self.window) << (self.shifts & 15))
+    }
+
     /// Whether timestamps are in use.
     pub(crate) fn is_stamped(&self) -> bool {
         self.has(STAMPED)

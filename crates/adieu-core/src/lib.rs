@@ -44,7 +44,7 @@ pub use secrets::Secrets;
 pub use seq::{Offset, Seq};
 pub use settings::{Keepalive, Settings};
 pub use stack::{
-    BindError, CarryError, ConnectError, Endings, Flow, FlowState, HandleId, Imported, Leaving, Leftover, ListenerId,
-    Outgoing, PortUsage, Stack, Stats, Warning,
+    BindError, CarryError, ConnectError, Endings, Flow, FlowState, Glance, HandleId, Imported, Leaving, Leftover,
+    ListenerId, Outgoing, PortUsage, Stack, Stats, Warning,
 };
 pub use time::{Duration, Instant};

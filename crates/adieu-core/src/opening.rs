@@ -132,6 +132,11 @@ impl Opening {
         if self.irs.is_some() { State::SynReceived } else { State::SynSent }
     }
 
+    /// RCV.NXT, once the peer's SYN is here.
+    pub(crate) fn recv_next(&self) -> Option<Seq> {
+        self.irs.map(|irs| irs + 1)
+    }
+
     pub(crate) fn is_passive(&self) -> bool {
         self.passive
     }

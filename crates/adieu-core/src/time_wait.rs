@@ -207,6 +207,11 @@ impl TimeWait {
         self.wait.is_time_wait() && self.entered == time.as_wrapping_millis()
     }
 
+    /// RCV.NXT, and the window field announced last.
+    pub(crate) fn receives(&self) -> (Seq, u64) {
+        (self.recv_next, u64::from(self.window))
+    }
+
     /// Whether timestamps tell segments of the old connection from those of a new one.
     pub(crate) fn is_stamped(&self) -> bool {
         self.marks.has(Marks::STAMPED)

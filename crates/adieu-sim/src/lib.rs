@@ -17,4 +17,4 @@ pub use goal::Goal;
 pub use host::{Heard, Host};
 pub use rules::{Rule, Sight, Verdict};
 pub use wire::Wire;
-pub use world::{Setup, World};
+pub use world::{Happened, Occurrence, Setup, Summary, World};

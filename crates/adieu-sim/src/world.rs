@@ -1,5 +1,7 @@
 //! Two hosts, a wire, one clock, one seed.
 
+mod tap;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -14,6 +16,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::device::{Port, Sent};
+pub use tap::{Happened, Occurrence, Summary};
+use tap::Tap;
+
 use crate::{Device, Forged, Goal, Heard, Host, Rule, Sight, Verdict, Wire};
 
 /// What a world begins with.
@@ -74,6 +79,8 @@ pub struct World {
     /// The connection that the trace follows, seen from the left: the first one.
     followed: Option<Flow>,
     states: [State; 2],
+    /// What happens to every flow, where somebody wants to know.
+    tap: Option<Box<Tap>>,
 }
 
 const SIDES: [Side; 2] = [Side::Left, Side::Right];
@@ -111,6 +118,7 @@ impl World {
             initial: [None; 2],
             followed: None,
             states: [State::Closed; 2],
+            tap: None,
         }
     }
 
@@ -345,13 +353,10 @@ impl World {
     fn happen(&mut self) {
         while let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, bytes) = entry.remove();
-            let now = self.now;
-            self.host(to).stack.handle_packet(now, Packet::new(&bytes));
+            self.hand_over(to, &bytes);
             self.observe();
         }
-        for host in &mut self.hosts {
-            host.stack.handle_timeout(self.now);
-        }
+        SIDES.into_iter().for_each(|side| self.fire_timers(side));
         self.observe();
     }
 
@@ -365,16 +370,20 @@ impl World {
                 let Some((packet, again)) = port.next(|| stack.poll_transmit(now)) else { break };
                 match port.send(now, packet, again) {
                     Sent::Out(bytes) => self.put_on_wire(side, &bytes),
-                    Sent::Lost(bytes) => self.record(side, &bytes, None),
+                    Sent::Lost(bytes) => {
+                        self.tap_sent(side, &bytes, 0);
+                        self.record(side, &bytes, None);
+                    }
                     Sent::Refused => {}
                 }
                 self.observe();
             }
-            let host = self.host(side);
-            host.drain_notified();
-            while let Some((flow, receipt)) = host.stack.poll_receipt() {
+            self.host(side).drain_notified();
+            while let Some((flow, receipt)) = self.host(side).stack.poll_receipt() {
+                let host = self.host(side);
                 host.receipts.push(receipt);
                 host.flows.push(flow);
+                self.tap_ended(side, flow, receipt);
             }
         }
     }
@@ -389,6 +398,7 @@ impl World {
             Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),
             Verdict::Again(later) => arrivals.into_iter().flat_map(|at| [at, at + later]).collect(),
         };
+        self.tap_sent(from, bytes, arrivals.len());
         self.record(from, bytes, arrivals.first().copied());
         for at in arrivals {
             self.arrive(at, from.other(), bytes.to_vec());
@@ -427,6 +437,7 @@ impl World {
         self.record(from, &bytes, Some(now));
         // What was forged is nothing that was sent.
         self.numbers = numbers;
+        self.tap_forged(to, &bytes);
         self.arrive(now, to, bytes);
     }
 

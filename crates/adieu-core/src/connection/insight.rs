@@ -7,11 +7,17 @@ use super::timers::Timer;
 use super::{Connection, Now, ack};
 use crate::config::Config;
 use crate::info::{Info, RecoveryState};
+use crate::seq::Seq;
 use crate::settings::Settings;
 use crate::time::{Duration, Instant};
 use crate::wire::Segment;
 
 impl Connection {
+    /// RCV.NXT and RCV.WND.
+    pub(crate) fn receives(&self) -> (Seq, u64) {
+        (self.recv.next_seq(), self.recv.window())
+    }
+
     /// What the application has chosen.
     pub fn settings(&self) -> Settings {
         self.settings.as_deref().copied().unwrap_or_default()

@@ -16,8 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::device::{Port, Sent};
-pub use tap::{Happened, Occurrence, Summary};
 use tap::Tap;
+pub use tap::{Happened, Occurrence, Summary};
 
 use crate::{Device, Forged, Goal, Heard, Host, Rule, Sight, Verdict, Wire};
 

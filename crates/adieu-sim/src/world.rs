@@ -38,6 +38,8 @@ pub struct Setup {
     pub port: u16,
     /// Left and right host's device.
     pub device: [Device; 2],
+    /// Where the numbers of all connections of a host begin, rather than anywhere: near 2^32 they wrap.
+    pub initial: [Option<Seq>; 2],
 }
 
 impl Setup {
@@ -51,6 +53,7 @@ impl Setup {
             ipv6: false,
             port: 49152,
             device: [Device::Plain; 2],
+            initial: [None; 2],
         }
     }
 }
@@ -98,7 +101,10 @@ impl World {
             let config = Config { addresses: vec![address.ip()], ..config };
             let mut secret = [0; 48];
             rng.fill_bytes(&mut secret);
-            Host::new(Stack::new(config, Secrets::from_bytes(secret), checksum::sum), address)
+            let secrets = Secrets::from_bytes(secret);
+            let secrets =
+                setup.initial[usize::from(last) - 1].map_or(secrets.clone(), |seq| secrets.with_initial_seq(seq));
+            Host::new(Stack::new(config, secrets, checksum::sum), address)
         };
         let hosts = [host(left, 1, setup.port), host(right, 2, 80)];
         let ends = [0, 1].map(|n| End { name: setup.names[n].into(), address: hosts[n].address });

@@ -13,6 +13,9 @@ pub(super) fn event(state: State, event: Event) -> Option<&'static str> {
         Event::FinAck | Event::AckOfFin if matches!(state, SynSent | SynReceived | Established | CloseWait) => {
             Some("no FIN of ours has been sent, so nothing acknowledges one (FB-2, FA-6, INV-15)")
         }
+        Event::FinAck if state == LastAck => {
+            Some("our FIN acknowledges the peer's, which is then not sent again with a later ACK field (FI-0, FS-5)")
+        }
         Event::RstInWindow if matches!(state, Closed | Listen) => Some("there is no window (RA-1)"),
         Event::DataAfterClose if state == SynSent => {
             Some("a close deletes it at once (CL-3), and the peer's first data follows its SYN")

@@ -3,6 +3,7 @@
 //! A [`World`] runs the shipped stack, not a model of it. The same seed and the same calls give the same run, to the
 //! nanosecond. Its last assertion is [`World::assert_nothing_left`]: no connection, no timer, no byte, no port.
 
+pub mod coverage;
 mod device;
 mod forged;
 mod goal;

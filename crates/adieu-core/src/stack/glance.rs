@@ -17,6 +17,8 @@ pub struct Glance {
     pub window: u64,
     /// Whether a SYN that may open something would: a listener is there and has a place, and it is not quiet time.
     pub admits: bool,
+    /// Whether what a SYN opens here may have timestamps.
+    pub stamps: bool,
 }
 
 impl Stack {
@@ -24,15 +26,17 @@ impl Stack {
     pub fn glance(&self, flow: &Flow) -> Glance {
         let listener = self.listeners.find(flow.local_address, flow.local_port);
         let admits = listener.is_some_and(|id| self.listeners.has_place(id, &self.config)) && !self.is_quiet();
+        let stamps = self.config.timestamps;
         let Some(tag) = self.find(flow) else {
             let state = if listener.is_some() { State::Listen } else { State::Closed };
-            return Glance { state, recv_next: None, window: 0, admits };
+            return Glance { state, recv_next: None, window: 0, admits, stamps };
         };
         let number = tag.number();
         let receives = match tag.stage() {
-            Stage::Opening => self.openings.get(number).and_then(|slot| {
-                Some((slot.is.recv_next()?, u64::from(initial_window(&self.config))))
-            }),
+            Stage::Opening => self
+                .openings
+                .get(number)
+                .and_then(|slot| Some((slot.is.recv_next()?, u64::from(initial_window(&self.config))))),
             Stage::Connection => {
                 let live = self.connections.get(number).filter(|slot| slot.is.ended().is_none());
                 live.map(|slot| slot.is.receives())
@@ -44,6 +48,6 @@ impl Stack {
             Stage::Abandoned => self.abandoned.get(number).map(crate::fin_wait_2::FinWait2::receives),
         };
         let (recv_next, window) = receives.map_or((None, 0), |(next, window)| (Some(next), window));
-        Glance { state: self.flow_state(flow), recv_next, window, admits }
+        Glance { state: self.flow_state(flow), recv_next, window, admits, stamps }
     }
 }

@@ -2,6 +2,7 @@
 
 use adieu_core::{Ending, Instant, ReadError, State, WriteError};
 use adieu_sim::World;
+use adieu_sim::coverage::{Call, Linger, Watcher};
 use adieu_trace::Side;
 
 use crate::draw::{Deed, Dice, Reading};
@@ -11,6 +12,7 @@ use crate::ends::{Connection, byte};
 pub(crate) struct Turn<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) dice: &'a mut Dice,
+    pub(crate) watcher: &'a mut Watcher,
     pub(crate) side: Side,
     pub(crate) connection: &'a mut Connection,
 }
@@ -95,6 +97,13 @@ impl Turn<'_> {
         if matches!(deed, Deed::Close | Deed::Release) && end.closed.is_none() {
             end.closed = Some(now);
         }
+        let call = match deed {
+            Deed::ShutDown => Call::ShutDown,
+            Deed::Close => Call::Close(Linger::Off),
+            Deed::Release => Call::Release(Linger::Off),
+            Deed::Abort => Call::Abort,
+        };
+        self.watcher.calls(self.world, side, handle, call);
         match deed {
             Deed::ShutDown => self.world.shut_down(side, handle),
             Deed::Close => self.world.close(side, handle),

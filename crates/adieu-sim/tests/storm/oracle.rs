@@ -28,6 +28,7 @@ impl Run {
     /// After every event.
     pub(crate) fn observe(&mut self, world: &mut World) {
         let now = world.now();
+        self.watcher.look(world);
         for connection in self.connections.iter_mut().filter(|c| !c.superseded) {
             for side in SIDES {
                 let state = world.host(side).stack.flow_state(&mirrored(connection.flow, side));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use adieu_core::{Config, Duration, Flow, HandleId, Instant, Leftover, ListenerId, State};
+use adieu_sim::coverage::Watcher;
 use adieu_sim::{Setup, World};
 use adieu_trace::Side;
 
@@ -34,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) seen: [usize; 2],
     /// When a host stopped listening.
     pub(crate) unlistened: [bool; 2],
+    /// Counts what is reached.
+    pub(crate) watcher: Watcher,
 }
 
 /// An outage and how far it has got.
@@ -75,10 +78,12 @@ pub(crate) fn storm(seed: u64) -> Tally {
     }
     let setup = Setup { config: storm.config.clone(), wire: storm.wire, ipv6: storm.ipv6, ..Setup::new(seed) };
     let mut world = World::new(setup);
+    world.tap(std::env::var_os("ADIEU_STORM_BLIND").is_none());
     let mut run = Run::new(storm, dice, &mut world);
     run.programs(&mut world);
     run.curfew(&mut world);
     run.verdict(&mut world);
+    assert!(run.watcher.violations().is_empty(), "4.8: {:#?}", run.watcher.violations());
     if std::env::var_os("ADIEU_STORM_SHOW").is_some() {
         eprintln!("{}", adieu_trace::Ladder { width: 120, ..adieu_trace::Ladder::default() }.draw(world.trace()));
     }
@@ -115,6 +120,7 @@ impl Run {
             outages,
             seen: [0; 2],
             unlistened: [false; 2],
+            watcher: Watcher::new(),
         }
     }
 
@@ -176,6 +182,7 @@ impl Run {
             if due && !self.unlistened[n] {
                 self.unlistened[n] = true;
                 if let Some(listener) = self.listeners[n].take() {
+                    self.watcher.unlistens(false);
                     world.host(side).stack.unlisten(now, listener);
                 }
             }
@@ -208,7 +215,7 @@ impl Run {
             for side in SIDES {
                 if connection.end(side).handle.is_some() {
                     let now = world.now();
-                    f(&mut Turn { world, dice: &mut self.dice, side, connection }, now);
+                    f(&mut Turn { world, dice: &mut self.dice, watcher: &mut self.watcher, side, connection }, now);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use adieu_core::Ending;
+use adieu_sim::coverage::Coverage;
 
 use crate::run::Run;
 
@@ -13,11 +14,13 @@ pub(crate) struct Tally {
     pub(crate) connections: u64,
     pub(crate) endings: BTreeMap<(&'static str, &'static str), u64>,
     pub(crate) pairs: BTreeMap<(String, String), u64>,
+    pub(crate) coverage: Coverage,
 }
 
 impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.connections += other.connections;
+        self.coverage.merge(&other.coverage);
         other.endings.iter().for_each(|(key, n)| *self.endings.entry(*key).or_default() += n);
         other.pairs.iter().for_each(|(key, n)| *self.pairs.entry(key.clone()).or_default() += n);
     }
@@ -29,7 +32,8 @@ fn named(ending: Option<Ending>) -> String {
 
 impl Run {
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally { connections: self.connections.len() as u64, ..Tally::default() };
+        let coverage = self.watcher.coverage().clone();
+        let mut tally = Tally { connections: self.connections.len() as u64, coverage, ..Tally::default() };
         for connection in &self.connections {
             let endings = connection.ends.each_ref().map(|end| end.receipt.map(|receipt| receipt.ending));
             for ending in endings.into_iter().flatten() {
@@ -51,6 +55,6 @@ impl fmt::Display for Tally {
         for ((one, other), n) in &self.pairs {
             writeln!(f, "{one:44} {other:44} {n:9}")?;
         }
-        Ok(())
+        writeln!(f, "{}", self.coverage)
     }
 }

@@ -74,6 +74,12 @@ impl Nat {
         Self { inside, idle, outbound, inbound, mappings, outer, ports: 0, dropped: 0 }
     }
 
+    /// The same, which does this with packets of forgotten flows.
+    #[must_use]
+    pub fn when_forgotten(self, outbound: Forgotten, inbound: Forgotten) -> Self {
+        Self { outbound, inbound, ..self }
+    }
+
     /// Forgets every flow at once, as one that has restarted.
     pub fn forget(&mut self) {
         self.mappings.values_mut().for_each(|mapping| mapping.forgotten = true);

@@ -472,9 +472,7 @@ impl World {
     // ---- the trace ---------------------------------------------------------------------------------------------
 
     fn record(&mut self, from: Side, bytes: &[u8], seen: Option<&(Flow, Segment<'_>)>, arrives: Option<Instant>) {
-        if let Some(capture) = &mut self.capture {
-            capture.add(self.now, from, arrives, bytes);
-        }
+        self.keep(from, arrives, bytes);
         let Some((_, segment)) = seen.filter(|(flow, _)| self.followed == Some(*flow)) else { return };
         let initial = segment.flags.has(Flags::SYN).then_some(segment.seq);
         let seen = self.numbers.see(from, segment, arrives);

@@ -84,7 +84,11 @@ impl World {
         match nat.pass(self.now, to, bytes) {
             Fate::Passes(bytes) => self.deliver_to_host(to, bytes),
             Fate::Dropped => {}
-            Fate::Answered(bytes) => self.arrive_unasked(self.now + self.wire.delay, to.other(), bytes),
+            // From the middle of the path: half the way there, half the way back, and through no other box.
+            Fate::Answered(bytes) => {
+                self.keep(to, Some(self.now), &bytes);
+                self.deliver_to_host(to.other(), bytes);
+            }
         }
     }
 
@@ -102,9 +106,7 @@ impl World {
 
     /// Something is under way that no host has sent.
     pub(super) fn arrive_unasked(&mut self, at: Instant, to: Side, bytes: Vec<u8>) {
-        if let Some(capture) = &mut self.capture {
-            capture.add(self.now, to.other(), Some(at), &bytes);
-        }
+        self.keep(to.other(), Some(at), &bytes);
         self.arrive(at, to, bytes);
     }
 
@@ -150,6 +152,12 @@ impl World {
         };
         let theirs = self.in_flight.values().rev().filter(|(to, _)| *to == from.other());
         theirs.map(|(_, bytes)| bytes).find(|bytes| fits(bytes)).cloned()
+    }
+
+    pub(super) fn keep(&mut self, from: Side, arrives: Option<Instant>, bytes: &[u8]) {
+        if let Some(capture) = &mut self.capture {
+            capture.add(self.now, from, arrives, bytes);
+        }
     }
 
     // ---- all packets -------------------------------------------------------------------------------------------

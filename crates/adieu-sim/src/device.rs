@@ -24,6 +24,10 @@ pub(crate) struct Port {
     sent: u64,
     refused: Option<Outgoing>,
     full_until: Instant,
+    /// It takes nothing until then.
+    blocked_until: Instant,
+    /// It brings nothing until then, either.
+    gone_until: Instant,
 }
 
 /// What became of a packet that was given to a device.
@@ -38,17 +42,46 @@ pub(crate) enum Sent {
 
 impl Port {
     pub(crate) fn new(kind: Device) -> Self {
-        Self { kind, sent: 0, refused: None, full_until: Instant::ZERO }
+        Self {
+            kind,
+            sent: 0,
+            refused: None,
+            full_until: Instant::ZERO,
+            blocked_until: Instant::ZERO,
+            gone_until: Instant::ZERO,
+        }
     }
 
-    /// When the device has room again for a packet that waits.
-    pub(crate) fn ready_at(&self) -> Instant {
-        if self.refused.is_some() { self.full_until } else { Instant::NEVER }
+    /// When the device has room again: for a packet that waits, or for any.
+    pub(crate) fn ready_at(&self, now: Instant) -> Instant {
+        let blocked = if now < self.blocked_until { self.blocked_until } else { Instant::NEVER };
+        if self.refused.is_some() { self.full_until.max(self.blocked_until) } else { blocked }
     }
 
     /// Whether packets wait for the device.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        self.refused.is_some() && now < self.full_until
+        now < self.blocked_until || self.refused.is_some() && now < self.full_until
+    }
+
+    /// It takes nothing until then, at least.
+    pub(crate) fn block(&mut self, until: Instant) {
+        self.blocked_until = self.blocked_until.max(until);
+    }
+
+    /// There is none until then; what waited for it is gone.
+    pub(crate) fn unplug(&mut self, until: Instant) {
+        self.refused = None;
+        self.gone_until = self.gone_until.max(until);
+        self.block(until);
+    }
+
+    pub(crate) fn is_gone(&self, now: Instant) -> bool {
+        now < self.gone_until
+    }
+
+    /// The program that waited for it is gone, and with it its packet.
+    pub(crate) fn forget(&mut self) {
+        self.refused = None;
     }
 
     /// The packet that waits, or else the next one.

@@ -34,16 +34,21 @@ impl Forged<'_> {
             urgent: None,
             options: Options::default(),
         };
-        let (ip, tcp) = (ip::header_len(source.ip()), header.size());
-        let mut bytes = vec![0; ip + tcp];
-        ip::emit(source.ip(), destination.ip(), TCP, 64, tcp + self.data.len(), &mut bytes);
-        header.emit(source.port(), destination.port(), &mut bytes[ip..]);
-        bytes[ip + 13] = self.flags.bits();
-        bytes.extend_from_slice(self.data);
-        let mut sum = ip::pseudo_header(source.ip(), destination.ip(), TCP, bytes.len() - ip, checksum::sum);
-        sum.bytes(&bytes[ip..]);
-        let at = ip + CHECKSUM_AT;
-        bytes[at..at + 2].copy_from_slice(&sum.finish().to_be_bytes());
-        bytes
+        packet([source, destination], &header, self.flags, self.data)
     }
+}
+
+/// A packet with any flags, and whole checksums.
+pub(crate) fn packet([source, destination]: [SocketAddr; 2], header: &Header, flags: Flags, data: &[u8]) -> Vec<u8> {
+    let (ip, tcp) = (ip::header_len(source.ip()), header.size());
+    let mut bytes = vec![0; ip + tcp];
+    ip::emit(source.ip(), destination.ip(), TCP, 64, tcp + data.len(), &mut bytes);
+    header.emit(source.port(), destination.port(), &mut bytes[ip..]);
+    bytes[ip + 13] = flags.bits();
+    bytes.extend_from_slice(data);
+    let mut sum = ip::pseudo_header(source.ip(), destination.ip(), TCP, bytes.len() - ip, checksum::sum);
+    sum.bytes(&bytes[ip..]);
+    let at = ip + CHECKSUM_AT;
+    bytes[at..at + 2].copy_from_slice(&sum.finish().to_be_bytes());
+    bytes
 }

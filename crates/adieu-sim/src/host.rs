@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use adieu_core::{Ending, Events, Flow, HandleId, ListenerId, Receipt, Stack};
 
+use crate::clock::Clock;
+use crate::life::Life;
+
 /// A stack and its application's handles.
 #[derive(Debug)]
 pub struct Host {
@@ -16,6 +19,9 @@ pub struct Host {
     pub(crate) flows: Vec<Flow>,
     /// What the stack has told its application to look at, where somebody wants to know.
     pub(crate) notified: Option<Vec<(HandleId, Events)>>,
+    pub(crate) clock: Clock,
+    pub(crate) life: Life,
+    pub(crate) missed: u64,
 }
 
 /// What an application's read brought.
@@ -33,7 +39,18 @@ pub enum Heard {
 
 impl Host {
     pub(crate) fn new(stack: Stack, address: SocketAddr) -> Self {
-        Self { stack, address, listener: None, receipts: Vec::new(), flows: Vec::new(), notified: None }
+        let (clock, life) = (Clock::default(), Life::default());
+        Self {
+            stack,
+            address,
+            listener: None,
+            receipts: Vec::new(),
+            flows: Vec::new(),
+            notified: None,
+            clock,
+            life,
+            missed: 0,
+        }
     }
 
     /// Receipts of connections that have ended, in order, handle or not.
@@ -44,6 +61,11 @@ impl Host {
     /// Whose receipts these are, in the same order.
     pub fn receipt_flows(&self) -> &[Flow] {
         &self.flows
+    }
+
+    /// Packets that came while nobody could take them: the program was dead, its device gone or its queue full.
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// The next connection that waits to be accepted.

@@ -19,6 +19,14 @@ pub enum Verdict {
     Again(Duration),
 }
 
+impl Verdict {
+    /// This, unless it is to pass.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::Pass { other } else { self }
+    }
+}
+
 /// A packet of the followed connection that is about to go on the wire.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight {

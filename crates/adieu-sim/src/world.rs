@@ -1,12 +1,9 @@
 //! Two hosts, a wire, one clock, one seed.
 
-mod tap;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use adieu_core::wire::ip::Datagram;
-use adieu_core::wire::{Flags, Packet, Segment, checksum};
+use adieu_core::wire::{Flags, Segment, checksum};
 use adieu_core::{
     CarryError, Config, ConnectError, DrainBudget, Duration, Flow, HandleId, Imported, Instant, Leftover, Receipt,
     Secrets, Seq, Stack, State, Unwanted,
@@ -15,11 +12,19 @@ use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::capture::Capture;
 use crate::device::{Port, Sent};
-pub use tap::{Happened, Occurrence, Summary};
+use crate::life::Life;
+use crate::sightings::{self, Sightings};
+use crate::{Device, Forged, Goal, Heard, Host, Path, Rule, Sight, Verdict, Wire};
 use tap::Tap;
 
-use crate::{Device, Forged, Goal, Heard, Host, Rule, Sight, Verdict, Wire};
+mod hazards;
+mod outside;
+mod tap;
+
+pub use outside::Quote;
+pub use tap::{Happened, Occurrence, Summary};
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -40,6 +45,9 @@ pub struct Setup {
     pub device: [Device; 2],
     /// Where each host's sequence numbers begin, if not where its secrets say; until it is restarted.
     pub initial: [Option<Seq>; 2],
+    /// Which connection the trace follows: the first, 0, when it is begun by a call of the world's, or else the one with
+    /// this number in the order of their first SYNs.
+    pub follow: usize,
 }
 
 impl Setup {
@@ -54,6 +62,7 @@ impl Setup {
             port: 49152,
             device: [Device::Plain; 2],
             initial: [None; 2],
+            follow: 0,
         }
     }
 }
@@ -70,6 +79,8 @@ pub struct World {
     pub prompt: bool,
     /// Faults aimed at single packets of the followed connection; the first that decides counts.
     pub rules: Vec<Rule>,
+    /// What else stands between the hosts: faults of all flows, links that are down or narrow, a middlebox.
+    pub path: Path,
     ports: [Port; 2],
     /// When the wire is free again, for what leaves on each side.
     free_at: [Instant; 2],
@@ -79,8 +90,12 @@ pub struct World {
     trace: Trace,
     numbers: Numbers,
     initial: [Option<Seq>; 2],
-    /// The connection that the trace follows, seen from the left: the first one.
+    /// The connection that the trace follows, seen from the left.
     followed: Option<Flow>,
+    /// Its number, until it has begun.
+    follow: usize,
+    sightings: Sightings,
+    capture: Option<Capture>,
     states: [State; 2],
     /// What happens to every flow, where somebody wants to know.
     tap: Option<Box<Tap>>,
@@ -117,6 +132,7 @@ impl World {
             wire: setup.wire,
             prompt: false,
             rules: Vec::new(),
+            path: Path::new(setup.seed),
             ports: setup.device.map(Port::new),
             free_at: [Instant::ZERO; 2],
             in_flight: BTreeMap::new(),
@@ -126,6 +142,9 @@ impl World {
             numbers: Numbers::default(),
             initial: [None; 2],
             followed: None,
+            follow: setup.follow,
+            sightings: Sightings::default(),
+            capture: None,
             states: [State::Closed; 2],
             tap: None,
         }
@@ -141,12 +160,12 @@ impl World {
         &mut self.hosts[side as usize]
     }
 
-    /// What has happened on the first connection.
+    /// What has happened on the connection that is followed.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// The state of the first connection at one end; the port is free where it is CLOSED.
+    /// The state of the followed connection at one end; the port is free where it is CLOSED.
     pub fn state(&self, side: Side) -> State {
         self.states[side as usize]
     }
@@ -158,7 +177,7 @@ impl World {
 
     /// Whether no packet is under way and no timer is armed.
     pub fn is_quiet(&self) -> bool {
-        self.next_event() == Instant::NEVER
+        self.next_step() == Instant::NEVER
     }
 
     // ---- the applications --------------------------------------------------------------------------------------
@@ -198,20 +217,22 @@ impl World {
 
     /// Begins a connection from this address and port; any free port where it is 0.
     pub fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
-        let now = self.now;
+        let now = self.time(side);
         let handle = self.host(side).stack.connect(now, Some(local), remote)?;
         let flow = self.host(side).stack.flow(handle).expect("it has just begun");
-        self.followed.get_or_insert(match side {
-            Side::Left => flow,
-            Side::Right => Flow::new(flow.remote(), flow.local()),
-        });
+        if self.follow == 0 {
+            self.followed.get_or_insert(match side {
+                Side::Left => flow,
+                Side::Right => Flow::new(flow.remote(), flow.local()),
+            });
+        }
         self.observe();
         Ok(handle)
     }
 
     /// Writes all of `data`, as far as there is room, and says how much.
     pub fn write(&mut self, side: Side, handle: HandleId, data: &[u8]) -> usize {
-        let now = self.now;
+        let now = self.time(side);
         let written = self.host(side).stack.write(now, handle, data).unwrap_or(0);
         self.observe();
         written
@@ -219,7 +240,7 @@ impl World {
 
     /// Reads what is there.
     pub fn read(&mut self, side: Side, handle: HandleId) -> Heard {
-        let now = self.now;
+        let now = self.time(side);
         let mut data = vec![0; 64 * 1024];
         let read = self.host(side).stack.read(now, handle, &mut data);
         self.observe();
@@ -236,49 +257,49 @@ impl World {
 
     /// Half-close.
     pub fn shut_down(&mut self, side: Side, handle: HandleId) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.shut_down(now, handle);
         self.observe();
     }
 
     /// Full close; the handle stays for the receipt.
     pub fn close(&mut self, side: Side, handle: HandleId) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.close(now, handle);
         self.observe();
     }
 
     /// No more reading; what comes is refused or thrown away.
     pub fn shut_down_read(&mut self, side: Side, handle: HandleId, unwanted: Unwanted) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.shut_down_read(now, handle, unwanted);
         self.observe();
     }
 
     /// Full close that takes in what still comes, and throws it away, within a budget.
     pub fn close_drain(&mut self, side: Side, handle: HandleId, budget: DrainBudget) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.close_drain(now, handle, budget);
         self.observe();
     }
 
     /// A closed connection is given up: its application would wait no longer.
     pub fn linger_expired(&mut self, side: Side, handle: HandleId) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.linger_expired(now, handle);
         self.observe();
     }
 
     /// Reset.
     pub fn abort(&mut self, side: Side, handle: HandleId) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.abort(now, handle);
         self.observe();
     }
 
     /// Drops the handle: a full close that goes on without it.
     pub fn release(&mut self, side: Side, handle: HandleId) {
-        let now = self.now;
+        let now = self.time(side);
         self.host(side).stack.release(now, handle);
         self.observe();
     }
@@ -293,6 +314,7 @@ impl World {
         let host = self.host(side);
         host.stack = Stack::new(host.stack.config().clone(), Secrets::from_bytes(secret), checksum::sum);
         host.listener = None;
+        host.life = Life::Awake;
         self.observe();
     }
 
@@ -303,13 +325,13 @@ impl World {
 
     /// A host's TIME-WAIT records, as bytes to be kept over a restart.
     pub fn export_time_wait(&mut self, side: Side) -> Vec<u8> {
-        let (now, wall) = (self.now, self.wall());
+        let (now, wall) = (self.time(side), self.wall());
         self.host(side).stack.export_time_wait(now, wall)
     }
 
     /// Gives a host's program TIME-WAIT records of the one before it.
     pub fn import_time_wait(&mut self, side: Side, records: &[u8]) -> Result<Imported, CarryError> {
-        let (now, wall) = (self.now, self.wall());
+        let (now, wall) = (self.time(side), self.wall());
         let imported = self.host(side).stack.import_time_wait(now, wall, records);
         self.observe();
         imported
@@ -354,16 +376,21 @@ impl World {
     }
 
     fn next_event(&self) -> Instant {
+        self.next_step().min(self.path.next_event(self.now))
+    }
+
+    /// When a packet arrives or a host does something.
+    fn next_step(&self) -> Instant {
         let arrival = self.in_flight.first_key_value().map_or(Instant::NEVER, |((at, _), _)| *at);
-        let device = self.ports.iter().map(Port::ready_at).fold(arrival, Instant::min);
-        self.hosts.iter().map(|host| host.stack.poll_timeout()).fold(device, Instant::min)
+        SIDES.map(|side| self.next_of(side)).into_iter().fold(arrival, Instant::min)
     }
 
     /// All that is due now: packets first, in the order they were sent, then timers.
     fn happen(&mut self) {
+        self.wake_who_is_due();
         while let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, bytes) = entry.remove();
-            self.hand_over(to, &bytes);
+            self.deliver(to, bytes);
             self.observe();
         }
         SIDES.into_iter().for_each(|side| self.fire_timers(side));
@@ -373,16 +400,18 @@ impl World {
     /// Puts on the wire what the hosts want to send.
     fn transmit(&mut self) {
         for side in SIDES {
-            let now = self.now;
-            while !self.ports[side as usize].is_full(now) {
+            let (now, local) = (self.now, self.time(side));
+            while self.hosts[side as usize].life.is_awake() && !self.ports[side as usize].is_full(now) {
                 let stack = &mut self.hosts[side as usize].stack;
                 let port = &mut self.ports[side as usize];
-                let Some((packet, again)) = port.next(|| stack.poll_transmit(now)) else { break };
+                let Some((packet, again)) = port.next(|| stack.poll_transmit(local)) else { break };
                 match port.send(now, packet, again) {
                     Sent::Out(bytes) => self.put_on_wire(side, &bytes),
                     Sent::Lost(bytes) => {
                         self.tap_sent(side, &bytes, 0);
-                        self.record(side, &bytes, None);
+                        let seen = sightings::read(side, &bytes);
+                        self.see(side, seen.as_ref());
+                        self.record(side, &bytes, seen.as_ref(), None);
                     }
                     Sent::Refused => {}
                 }
@@ -402,16 +431,24 @@ impl World {
         let leaves = self.now.max(self.free_at[from as usize]) + self.wire.busy(bytes.len());
         self.free_at[from as usize] = leaves;
         let arrivals = self.wire.arrivals(leaves, &mut self.rng);
-        let arrivals = match self.judge(from, bytes) {
+        let seen = sightings::read(from, bytes);
+        let class = self.see(from, seen.as_ref());
+        let sighted = seen.as_ref().zip(class).map(|((flow, _), class)| (flow, class));
+        let treated = self.treat(from, sighted, bytes);
+        let bytes = treated.bytes.as_deref().unwrap_or(bytes);
+        let arrivals = match self.judge(from, seen.as_ref()).or(treated.verdict.unwrap_or(Verdict::Pass)) {
             Verdict::Pass => arrivals,
             Verdict::Lose => Vec::new(),
             Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),
             Verdict::Again(later) => arrivals.into_iter().flat_map(|at| [at, at + later]).collect(),
         };
         self.tap_sent(from, bytes, arrivals.len());
-        self.record(from, bytes, arrivals.first().copied());
+        self.record(from, bytes, seen.as_ref(), arrivals.first().copied());
         for at in arrivals {
             self.arrive(at, from.other(), bytes.to_vec());
+        }
+        if let Some(answer) = treated.answer {
+            self.arrive_unasked(leaves + self.wire.delay, from, answer);
         }
     }
 
@@ -421,10 +458,9 @@ impl World {
     }
 
     /// What the rules say of a packet of the followed connection.
-    fn judge(&mut self, from: Side, bytes: &[u8]) -> Verdict {
-        let mut numbers = self.numbers;
-        let seen = self.followed_segment(from, bytes, |segment| numbers.see(from, segment, None));
-        let Some(segment) = seen else { return Verdict::Pass };
+    fn judge(&mut self, from: Side, seen: Option<&(Flow, Segment<'_>)>) -> Verdict {
+        let Some((_, segment)) = seen.filter(|(flow, _)| self.followed == Some(*flow)) else { return Verdict::Pass };
+        let segment = { self.numbers }.see(from, segment, None);
         let sight = Sight { at: self.now, segment };
         let mut verdicts = self.rules.iter_mut().map(|rule| rule.decide(&sight));
         verdicts.find(|verdict| *verdict != Verdict::Pass).unwrap_or(Verdict::Pass)
@@ -443,41 +479,19 @@ impl World {
             Side::Right => (flow.remote(), flow.local()),
         };
         let bytes = forged.packet([source, destination], [start(from), start(to)]);
-        let (now, numbers) = (self.now, self.numbers);
-        self.record(from, &bytes, Some(now));
-        // What was forged is nothing that was sent.
-        self.numbers = numbers;
-        self.tap_forged(to, &bytes);
-        self.arrive(now, to, bytes);
+        self.arrive_forged(to, bytes);
     }
 
     // ---- the trace ---------------------------------------------------------------------------------------------
 
-    fn record(&mut self, from: Side, bytes: &[u8], arrives: Option<Instant>) {
-        let mut numbers = self.numbers;
-        let seen = self.followed_segment(from, bytes, |segment| {
-            let initial = segment.flags.has(Flags::SYN).then_some(segment.seq);
-            (initial, numbers.see(from, segment, arrives))
-        });
-        let Some((initial, seen)) = seen else { return };
-        self.numbers = numbers;
+    fn record(&mut self, from: Side, bytes: &[u8], seen: Option<&(Flow, Segment<'_>)>, arrives: Option<Instant>) {
+        self.keep(from, arrives, bytes);
+        let Some((_, segment)) = seen.filter(|(flow, _)| self.followed == Some(*flow)) else { return };
+        let initial = segment.flags.has(Flags::SYN).then_some(segment.seq);
+        let seen = self.numbers.see(from, segment, arrives);
         self.initial[from as usize] = self.initial[from as usize].or(initial);
         self.trace.capture(self.now, from, arrives, bytes);
         self.trace.events.push(Event { at: self.now, what: What::Segment(seen) });
-    }
-
-    /// What `look` makes of a packet, if it is a segment of the followed connection.
-    fn followed_segment<R>(&self, from: Side, bytes: &[u8], look: impl FnOnce(&Segment<'_>) -> R) -> Option<R> {
-        let datagram = Datagram::parse(bytes).ok()?;
-        let packet = Packet::new(bytes);
-        let segment = Segment::parse(datagram.body, &packet)?;
-        let source = SocketAddr::new(datagram.source, segment.source);
-        let destination = SocketAddr::new(datagram.destination, segment.destination);
-        let flow = match from {
-            Side::Left => Flow::new(source, destination),
-            Side::Right => Flow::new(destination, source),
-        };
-        (self.followed == Some(flow)).then(|| look(&segment))
     }
 
     /// Writes down changes of state.

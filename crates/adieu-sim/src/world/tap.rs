@@ -200,9 +200,10 @@ impl World {
 
     /// A host gets a packet.
     pub(super) fn hand_over(&mut self, to: Side, bytes: &[u8]) {
+        let now = self.time(to);
         let stack = &mut self.hosts[to as usize].stack;
         let Some(tap) = &mut self.tap else {
-            return stack.handle_packet(self.now, Packet::new(bytes));
+            return stack.handle_packet(now, Packet::new(bytes));
         };
         let Some((flow, segment)) = read(bytes).map(|(flow, segment)| (mirrored(flow), segment)) else {
             return self.hand_over_other(to, bytes);
@@ -211,7 +212,7 @@ impl World {
         tap.settle(self.now, to, flow, before.state);
         let refused = |stats: adieu_core::Stats| stats.bad_checksum + stats.malformed;
         let bad = refused(stack.stats());
-        stack.handle_packet(self.now, Packet::new(bytes));
+        stack.handle_packet(now, Packet::new(bytes));
         if refused(stack.stats()) == bad {
             let after = stack.flow_state(&flow);
             tap.know(to, flow, after);
@@ -221,10 +222,11 @@ impl World {
 
     /// What is not TCP: an ICMP error, perhaps.
     fn hand_over_other(&mut self, to: Side, bytes: &[u8]) {
+        let now = self.time(to);
         let stack = &mut self.hosts[to as usize].stack;
         let trouble = Datagram::parse(bytes).ok().and_then(|datagram| icmp::trouble(&datagram));
         let before = trouble.map(|trouble| stack.flow_state(&trouble.flow));
-        stack.handle_packet(self.now, Packet::new(bytes));
+        stack.handle_packet(now, Packet::new(bytes));
         let (Some(tap), Some(trouble), Some(before)) = (&mut self.tap, trouble, before) else { return };
         let (flow, icmp_type, code) = (trouble.flow, trouble.icmp_type, trouble.code);
         tap.settle(self.now, to, flow, before);
@@ -235,15 +237,19 @@ impl World {
 
     /// A host's timers that are due fire.
     pub(super) fn fire_timers(&mut self, side: Side) {
+        if !self.is_awake(side) {
+            return;
+        }
+        let now = self.time(side);
         let stack = &mut self.hosts[side as usize].stack;
-        let Some(tap) = self.tap.as_mut().filter(|_| stack.poll_timeout() <= self.now) else {
-            return stack.handle_timeout(self.now);
+        let Some(tap) = self.tap.as_mut().filter(|_| stack.poll_timeout() <= now) else {
+            return stack.handle_timeout(now);
         };
         let flows: Vec<Flow> = tap.known[side as usize].keys().copied().collect();
         for flow in &flows {
             tap.settle(self.now, side, *flow, stack.flow_state(flow));
         }
-        stack.handle_timeout(self.now);
+        stack.handle_timeout(now);
         for flow in flows {
             let after = stack.flow_state(&flow);
             let before = tap.know(side, flow, after);

@@ -8,6 +8,7 @@
 
 mod app;
 mod bounds;
+mod campaign;
 mod dice;
 mod draw;
 mod ends;
@@ -17,24 +18,44 @@ mod plan;
 mod receipts;
 mod report;
 mod run;
+mod shrink;
 mod track;
 mod verdict;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use adieu_core::Flow;
+
+pub use campaign::{Campaign, Campaigned, campaign};
 pub use plan::{Deed, Incident, Mishap, Part, Plan, Port, Program, Reading, Talk, When};
 pub use report::Report;
 use run::Run;
+pub use shrink::{Shrunk, shrink};
 
-use crate::World;
+use crate::{Keep, World};
 
 /// A promise was broken.
 #[derive(Debug)]
 pub struct Failure {
     /// What, with the id of the requirement, as the oracle or the stack said it.
     pub what: String,
-    /// The world as it was at that moment.
+    /// The connection it was about, as the left host sees it, where it was about one.
+    pub flow: Option<Flow>,
+    /// The world as it was at that moment: its trace follows that connection where [`retrace`] made it.
     pub world: Box<World>,
+}
+
+impl Failure {
+    /// The ids of the requirement that was not met: what stands before the first colon.
+    pub fn id(&self) -> &str {
+        id(&self.what)
+    }
+}
+
+/// The ids of the requirement in what a broken promise says.
+pub fn id(what: &str) -> &str {
+    let what = what.strip_prefix("assertion `left == right` failed: ").unwrap_or(what);
+    what.split_once(": ").map_or(what, |(id, _)| id).lines().next().unwrap_or_default()
 }
 
 /// Runs a world.
@@ -42,24 +63,41 @@ pub struct Failure {
 /// # Panics
 /// Where a promise is broken.
 pub fn run(plan: &Plan) -> Report {
-    through(plan, &mut World::new(run::setup(plan)))
+    let mut world = World::new(run::setup(plan));
+    let mut run = Run::new(plan.clone(), &mut world);
+    through(&mut run, &mut world);
+    run.into_report()
 }
 
-fn through(plan: &Plan, world: &mut World) -> Report {
-    let mut run = Run::new(plan.clone(), world);
+fn through(run: &mut Run, world: &mut World) {
     run.programs(world);
     run.curfew(world);
     run.verdict(world);
-    run.into_report()
 }
 
 /// Runs a world; a broken promise is a value. The panic's own message goes where the program's panic hook sends it.
 pub fn try_run(plan: &Plan) -> Result<Report, Failure> {
+    attempt(plan, |_| {})
+}
+
+/// Runs a world that fails once more, with the trace of the connection that it failed for, and the last packets of all.
+pub fn retrace(plan: &Plan, failure: &Failure, keep: Keep) -> Option<Failure> {
+    let prepare = |world: &mut World| {
+        if let Some(flow) = failure.flow {
+            world.follow(flow);
+        }
+        world.capture(Some(keep));
+    };
+    attempt(plan, prepare).err()
+}
+
+fn attempt(plan: &Plan, prepare: impl FnOnce(&mut World)) -> Result<Report, Failure> {
     let mut world = Box::new(World::new(run::setup(plan)));
-    let result = catch_unwind(AssertUnwindSafe(|| through(plan, &mut world)));
-    result.map_err(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        Failure { what: text.unwrap_or("a panic without a word").into(), world }
-    })
+    prepare(&mut world);
+    let mut run = Run::new(plan.clone(), &mut world);
+    let result = catch_unwind(AssertUnwindSafe(|| through(&mut run, &mut world)));
+    let Err(payload) = result else { return Ok(run.into_report()) };
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    Err(Failure { what: text.unwrap_or("a panic without a word").into(), flow: run.flow_at_hand(), world })
 }

@@ -52,6 +52,8 @@ pub(super) struct Run {
     /// Applications that are to look at something.
     pub(super) woken: BTreeSet<usize>,
     pub(super) report: Report,
+    /// The end that is looked at.
+    pub(super) at_hand: Option<usize>,
     dice: Dice,
 }
 
@@ -96,6 +98,7 @@ impl Run {
             scheduled: Vec::new(),
             woken: BTreeSet::new(),
             report: Report::default(),
+            at_hand: None,
             dice: Dice::new(plan.seed, 2),
             plan,
         };
@@ -110,6 +113,12 @@ impl Run {
         if self.listeners[side as usize].is_none() {
             self.listeners[side as usize] = host.stack.listen(host.address).ok();
         }
+    }
+
+    /// The connection that is looked at, as the left host sees it.
+    pub(super) fn flow_at_hand(&self) -> Option<adieu_core::Flow> {
+        let end = self.ends.get(self.at_hand?);
+        Some(if end.side == Side::Left { end.flow } else { super::ends::reverse(end.flow) })
     }
 
     // ---- while the applications run ----------------------------------------------------------------------------
@@ -172,6 +181,7 @@ impl Run {
         if self.ends.get(at).app.handle.is_none() {
             return;
         }
+        self.at_hand = Some(at);
         f(&mut Turn { world, ends: &mut self.ends, at });
         self.schedule(at);
         self.look_at_handle(world, at);

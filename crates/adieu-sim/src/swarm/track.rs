@@ -20,6 +20,7 @@ impl Run {
 
     fn see(&mut self, world: &mut World, happened: &Happened) {
         let Happened { at, side, flow, .. } = *happened;
+        self.at_hand = self.ends.youngest(side, &flow);
         match &happened.what {
             Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state, at),
             Occurrence::Delivered { segment, before, after } => {

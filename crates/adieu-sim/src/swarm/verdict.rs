@@ -23,6 +23,7 @@ impl Run {
         }
         let cookies = SIDES.iter().any(|side| world.host(*side).stack.stats().cookies_sent > 0);
         for at in 0..self.ends.len() {
+            self.at_hand = Some(at);
             let end = self.ends.get(at);
             let owed = end.app.known || end.established;
             assert!(!owed || end.receipt.is_some() || end.lost, "EN-1: no receipt: {end:#?}");

@@ -102,8 +102,10 @@ impl World {
             let mut secret = [0; 48];
             rng.fill_bytes(&mut secret);
             let secrets = Secrets::from_bytes(secret);
-            let secrets =
-                setup.initial[usize::from(last) - 1].map_or(secrets.clone(), |seq| secrets.with_initial_seq(seq));
+            let secrets = match setup.initial[usize::from(last) - 1] {
+                Some(seq) => secrets.with_initial_seq(seq),
+                None => secrets,
+            };
             Host::new(Stack::new(config, secrets, checksum::sum), address)
         };
         let hosts = [host(left, 1, setup.port), host(right, 2, 80)];

@@ -314,7 +314,16 @@ impl Opening {
             let options = self.offer(now.config, timestamps);
             return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
         }
-        self.ack.take().then(|| Header { options: Options { timestamps, ..Options::default() }, ..bare })
+        // Only the window of a SYN is not scaled (RFC 7323 section 2.2).
+        let window = bare.window >> self.shifts(now.config).map_or(0, |(_, ours)| ours);
+        let options = Options { timestamps, ..Options::default() };
+        self.ack.take().then_some(Header { window, options, ..bare })
+    }
+
+    /// The peer's shift and ours, where both scale; a larger one counts as 14 (RFC 7323 section 2.3).
+    fn shifts(&self, config: &Config) -> Option<(u8, u8)> {
+        let theirs = self.theirs.window_shift.filter(|_| config.window_scaling)?;
+        Some((theirs.min(14), shift_for(config.receive_buffer)))
     }
 
     /// What our SYN offers; a SYN-ACK offers only what the SYN has offered.
@@ -376,7 +385,6 @@ impl Opening {
     pub(crate) fn opened(&self, now: Now<'_>) -> Opened {
         let irs = self.irs.unwrap_or_default();
         let stamps = self.stamp_of_peer(now.config);
-        let shift = self.theirs.window_shift.filter(|_| now.config.window_scaling);
         let mss = self.theirs.mss.unwrap_or(self.terms.default).max(MIN_MSS).min(self.terms.ours);
         Opened {
             iss: self.iss,
@@ -384,8 +392,7 @@ impl Opening {
             mss,
             announced: self.terms.ours,
             agreed: Agreed {
-                // RFC 7323 section 2.3: a larger shift counts as 14.
-                shifts: shift.map(|theirs| (theirs.min(14), shift_for(now.config.receive_buffer))),
+                shifts: self.shifts(now.config),
                 sack: self.theirs.sack_permitted && now.config.selective_acks,
                 stamps: stamps.map(|theirs| Stamps::new(self.terms.offset, theirs, now.time)),
                 user_timeout: self.theirs.user_timeout,

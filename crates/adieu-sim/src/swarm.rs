@@ -18,6 +18,7 @@ mod plan;
 mod receipts;
 mod report;
 mod run;
+mod sent;
 mod shrink;
 mod track;
 mod verdict;

@@ -435,14 +435,15 @@ impl World {
         let class = self.see(from, seen.as_ref());
         let sighted = seen.as_ref().zip(class).map(|((flow, _), class)| (flow, class));
         let treated = self.treat(from, sighted, bytes);
-        let bytes = treated.bytes.as_deref().unwrap_or(bytes);
+        let sent = bytes;
+        let bytes = treated.bytes.as_deref().unwrap_or(sent);
         let arrivals = match self.judge(from, seen.as_ref()).or(treated.verdict.unwrap_or(Verdict::Pass)) {
             Verdict::Pass => arrivals,
             Verdict::Lose => Vec::new(),
             Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),
             Verdict::Again(later) => arrivals.into_iter().flat_map(|at| [at, at + later]).collect(),
         };
-        self.tap_sent(from, bytes, arrivals.len());
+        self.tap_sent(from, sent, arrivals.len());
         self.record(from, bytes, seen.as_ref(), arrivals.first().copied());
         for at in arrivals {
             self.arrive(at, from.other(), bytes.to_vec());

@@ -19,7 +19,9 @@ pub(super) fn events(
     } else if segment.has(Flags::SYN) {
         (Some(Event::Syn), None)
     } else {
-        let acks_fin = life.is_some_and(|life| life.is_fin_acked_by(segment));
+        // Before our SYN is acknowledged there is no FIN of ours; what acknowledges one is about who had the flow before.
+        let opening = matches!(before.state, State::SynSent | State::SynReceived);
+        let acks_fin = !opening && life.is_some_and(|life| life.is_fin_acked_by(segment));
         let first = match (segment.has(Flags::FIN), acks_fin) {
             (true, _) if !is_its_fin(segment, before, after) => None,
             (true, true) => Some(Event::FinAck),

@@ -1,7 +1,8 @@
 //! The reached cells as text that stays the same from run to run, and as JSON.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, fs, io};
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
@@ -43,6 +44,14 @@ impl Coverage {
         let now: BTreeSet<&str> = reached.iter().map(String::as_str).collect();
         let list = |cells: &mut dyn Iterator<Item = &&str>| cells.map(|cell| (*cell).to_owned()).collect();
         Difference { lost: list(&mut before.difference(&now)), new: list(&mut now.difference(&before)) }
+    }
+
+    /// What has changed since the snapshot in a file; with `ADIEU_BLESS` set, the file is written anew, and nothing has.
+    pub fn hold_against(&self, file: &Path) -> io::Result<Difference> {
+        if std::env::var_os("ADIEU_BLESS").is_some() {
+            fs::write(file, self.snapshot())?;
+        }
+        Ok(self.difference(&fs::read_to_string(file)?))
     }
 }
 

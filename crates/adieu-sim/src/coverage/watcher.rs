@@ -55,6 +55,11 @@ impl Watcher {
     /// An application is about to call.
     pub fn calls(&mut self, world: &mut World, side: Side, handle: HandleId, call: Call) {
         self.look(world);
+        self.called(world, side, handle, call);
+    }
+
+    /// The same, where all that has happened before was [seen](Self::see).
+    pub fn called(&mut self, world: &mut World, side: Side, handle: HandleId, call: Call) {
         let stack = &world.host(side).stack;
         let found = Found {
             state: stack.state(handle),

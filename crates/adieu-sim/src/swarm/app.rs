@@ -1,22 +1,29 @@
 //! The applications: they write, read, close and abort as their programs say, and check what they are told at once.
 
-use adieu_core::{Ending, Events, HandleId, Instant, ReadError, State, WriteError};
+use adieu_core::{Duration, Ending, Events, HandleId, Instant, ReadError, State, WriteError};
 use adieu_trace::Side;
 
 use super::ends::{App, Ends, byte};
-use super::plan::{Deed, Reading};
+use super::plan::{Deed, Impatience, Reading};
 use crate::World;
+use crate::coverage::{Call, Linger, Watcher};
 
 /// One application's turn.
 pub(super) struct Turn<'a> {
     pub(super) world: &'a mut World,
     pub(super) ends: &'a mut Ends,
+    pub(super) watcher: &'a mut Watcher,
     pub(super) at: usize,
 }
 
 impl Turn<'_> {
     fn now(&self) -> Instant {
         self.world.now()
+    }
+
+    /// What its host's clock says.
+    fn clock(&self) -> Instant {
+        self.world.time(self.side())
     }
 
     fn side(&self) -> Side {
@@ -96,29 +103,84 @@ impl Turn<'_> {
         if before.is_none() {
             self.remember(deed, now);
         }
-        let closes = matches!(deed, Deed::Close | Deed::CloseDrain(_) | Deed::Release);
+        let closes = matches!(deed, Deed::Close | Deed::CloseDrain(_) | Deed::Linger(..) | Deed::Release);
         let app = self.app();
         if closes && app.closed.is_none() {
             app.closed = Some(now);
         }
+        if let Deed::LingerOver(impatience) = deed {
+            return self.lose_patience(handle, impatience);
+        }
+        if let Some(call) = self.call(deed) {
+            self.watcher.called(self.world, side, handle, call);
+        }
+        let clock = self.clock();
         match deed {
             Deed::ShutDown => self.world.shut_down(side, handle),
             Deed::ShutDownRead(unwanted) => self.world.shut_down_read(side, handle, unwanted),
             Deed::Close => self.world.close(side, handle),
             Deed::CloseDrain(budget) => self.world.close_drain(side, handle, budget),
-            Deed::ZeroLinger => self.world.host(side).stack.set_zero_linger(now, handle, true),
-            Deed::LingerExpired => self.world.linger_expired(side, handle),
+            Deed::ZeroLinger => self.world.host(side).stack.set_zero_linger(clock, handle, true),
+            Deed::Linger(patience, then) => self.linger(handle, patience, then),
             Deed::Abort => self.world.abort(side, handle),
             Deed::Release => return self.release(),
+            Deed::LingerOver(_) => {}
         }
         self.see_state();
         let after = self.world.host(side).stack.receipt(handle);
         if before.is_some() && before.map(|r| r.ending) != after.map(|r| r.ending) {
             self.fail("INV-6: a call has changed an ending");
         }
-        if matches!(deed, Deed::Abort | Deed::LingerExpired) && after.is_none() {
+        if deed == Deed::Abort && after.is_none() {
             self.fail("1.2.2: an abort leaves the connection alive");
         }
+    }
+
+    /// What the call is to those who count.
+    fn call(&mut self, deed: Deed) -> Option<Call> {
+        let linger = if self.app().zero_linger { Linger::Zero } else { Linger::Off };
+        Some(match deed {
+            Deed::ShutDown => Call::ShutDown,
+            Deed::ShutDownRead(_) => Call::ShutDownRead,
+            Deed::Close => Call::Close(linger),
+            Deed::Linger(..) => Call::Close(if linger == Linger::Zero { linger } else { Linger::For }),
+            Deed::CloseDrain(_) => Call::CloseDrain,
+            Deed::Release => Call::Release(linger),
+            Deed::Abort => Call::Abort,
+            Deed::ZeroLinger | Deed::LingerOver(_) => return None,
+        })
+    }
+
+    /// A full close, and patience for some time.
+    fn linger(&mut self, handle: HandleId, patience: Duration, then: Impatience) {
+        let (now, side) = (self.now(), self.side());
+        self.world.close(side, handle);
+        let app = self.app();
+        let over = (now + patience).since(app.started);
+        let deeds = &mut app.program.deeds;
+        let place = app.deeds + deeds[app.deeds..].partition_point(|(at, _)| *at <= over);
+        deeds.insert(place, (over, Deed::LingerOver(then)));
+    }
+
+    /// That time is over: what is not acknowledged will not be waited for (LM-6).
+    fn lose_patience(&mut self, handle: HandleId, then: Impatience) {
+        let side = self.side();
+        let stack = &self.world.host(side).stack;
+        if stack.is_finished(handle) || stack.receipt(handle).is_some() || self.app().drains {
+            return;
+        }
+        match then {
+            Impatience::Continue => self.watcher.called(self.world, side, handle, Call::LingerContinued),
+            Impatience::Abort => {
+                self.watcher.called(self.world, side, handle, Call::LingerExpired);
+                self.app().impatient = true;
+                self.world.linger_expired(side, handle);
+                if self.world.host(side).stack.receipt(handle).is_none() {
+                    self.fail("LM-6: an abort leaves the connection alive");
+                }
+            }
+        }
+        self.see_state();
     }
 
     /// What the application has done, before it is done.
@@ -126,10 +188,10 @@ impl Turn<'_> {
         let app = self.app();
         match deed {
             Deed::Abort => app.aborted = true,
-            Deed::LingerExpired => app.impatient = true,
+            Deed::LingerOver(_) => {}
             Deed::ZeroLinger => app.zero_linger = true,
             Deed::ShutDownRead(_) => app.deaf = true,
-            Deed::ShutDown | Deed::Close | Deed::CloseDrain(_) | Deed::Release => {
+            Deed::ShutDown | Deed::Close | Deed::CloseDrain(_) | Deed::Linger(..) | Deed::Release => {
                 app.worked = if app.shut { app.worked } else { now };
                 app.half_closed |= deed == Deed::ShutDown;
                 app.drains |= matches!(deed, Deed::CloseDrain(_));
@@ -160,7 +222,7 @@ impl Turn<'_> {
 
     /// Writes one piece; whether any of it was taken.
     fn write(&mut self) -> bool {
-        let (now, side, at) = (self.now(), self.side(), self.at);
+        let (now, clock, side, at) = (self.now(), self.clock(), self.side(), self.at);
         let app = self.app();
         let Some(handle) = app.handle else { return false };
         let most = app.program.piece.min(app.program.total.saturating_sub(app.written));
@@ -172,7 +234,7 @@ impl Turn<'_> {
         let stack = &mut self.world.host(side).stack;
         let room = stack.room(handle);
         let over = stack.receipt(handle).is_some();
-        let result = stack.write(now, handle, &piece);
+        let result = stack.write(clock, handle, &piece);
         let shown = stack.receipt(handle).map(|receipt| receipt.ending);
         let shut = self.app().shut;
         match result {
@@ -203,12 +265,12 @@ impl Turn<'_> {
 
     /// Reads up to `most` bytes, or all there is; whether anything came.
     fn read(&mut self, most: usize) -> bool {
-        let (now, side) = (self.now(), self.side());
+        let (clock, side) = (self.clock(), self.side());
         let mut buffer = [0; 4096];
         let mut any = false;
         while let Some(handle) = self.handle() {
             let room = buffer.len().min(most);
-            match self.world.host(side).stack.read(now, handle, &mut buffer[..room]) {
+            match self.world.host(side).stack.read(clock, handle, &mut buffer[..room]) {
                 Ok(0) => {
                     self.at_end();
                     break;

@@ -27,6 +27,9 @@ impl Dice {
     pub(crate) fn log(&mut self, low: u64, high: u64) -> u64 {
         let bits = |n: u64| u64::from(u64::BITS - n.leading_zeros());
         let width = self.range(bits(low), bits(high));
+        if width == 0 {
+            return low;
+        }
         let (from, to) = (1 << width.saturating_sub(1), (1 << width) - 1);
         self.range(low.max(from.min(high)), high.min(to.max(low)))
     }

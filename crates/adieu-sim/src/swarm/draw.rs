@@ -4,8 +4,8 @@ use adieu_core::{Config, DrainBudget, Duration, Keepalive, Seq, Settings, State,
 use adieu_trace::Side;
 
 use super::dice::Dice;
-use super::plan::{Deed, Incident, Mishap, Plan, Port, Program, Reading, Talk, When};
-use crate::Wire;
+use super::plan::{Deed, Forgery, Impatience, Incident, Mishap, Plan, Port, Program, Reading, Talk, When};
+use crate::{Class, Deed as Strike, Fault, IcmpError, Narrow, Strikes, TooBig, Wire};
 
 /// How bad the network is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -236,22 +236,117 @@ fn incidents(dice: &mut Dice, weather: Weather, talks: usize, reuse: bool) -> Ve
         incidents.push(Incident { when: when(dice, talks), what: Mishap::Outage(None) });
     }
     if dice.chance(25) {
-        incidents.push(Incident { when: when(dice, talks), what: mishap(dice, reuse) });
+        incidents.push(Incident { when: when(dice, talks), what: host_mishap(dice, reuse) });
+    }
+    // Each world has its own few kinds of trouble: all at once would hide one another.
+    for _ in 0..dice.pick(&[0, 0, 1, 2, 3, 6]) {
+        incidents.push(Incident { when: When::At(Duration::ZERO), what: Mishap::Fault(fault(dice)) });
+    }
+    for _ in 0..dice.pick(&[0, 0, 0, 1, 2]) {
+        incidents.push(Incident { when: when(dice, talks), what: path_mishap(dice) });
+    }
+    if dice.chance(20) {
+        for _ in 0..dice.range(1, 12) {
+            let what = Mishap::Forge(dice.side(), forgery(dice));
+            incidents.push(Incident { when: when(dice, talks), what });
+        }
+    }
+    if dice.chance(15) {
+        for _ in 0..dice.range(1, 6) {
+            let what = Mishap::Icmp { to: dice.side(), error: icmp_error(dice), forged: dice.chance(30) };
+            incidents.push(Incident { when: when(dice, talks), what });
+        }
     }
     incidents
 }
 
-fn mishap(dice: &mut Dice, reuse: bool) -> Mishap {
+/// What befalls a host.
+fn host_mishap(dice: &mut Dice, reuse: bool) -> Mishap {
     let side = dice.side();
-    match dice.range(0, 5) {
+    match dice.range(0, 12) {
         // A program that forgets its TIME-WAIT cannot tell old segments from new ones when its ports come round again.
-        0 | 1 => Mishap::Restart { side, records: reuse || dice.chance(50) },
-        2 => Mishap::CloseAll(side),
-        3 => Mishap::AbortAll(side),
-        4 => Mishap::RemoveAddress { side, reachable: dice.chance(50) },
-        _ if dice.chance(50) => Mishap::DeviceGone(side),
+        0..=2 => {
+            let dead = if dice.chance(50) { Duration::ZERO } else { time(dice, 60) };
+            Mishap::Restart { side, records: reuse || dice.chance(50), dead }
+        }
+        3 => Mishap::CloseAll(side),
+        4 => Mishap::AbortAll(side),
+        5 => Mishap::RemoveAddress { side, reachable: dice.chance(50) },
+        6 => Mishap::Unplug(side, time(dice, 30)),
+        7 => Mishap::Full(side, time(dice, 30)),
+        8 => Mishap::Suspend(side, time(dice, 100), dice.index(64)),
+        9 => Mishap::Leap(side, time(dice, 300)),
+        10 => Mishap::Stop(side, time(dice, 60)),
         _ => Mishap::Squeeze(side, time(dice, 60)),
     }
+}
+
+/// What befalls the path.
+fn path_mishap(dice: &mut Dice) -> Mishap {
+    match dice.range(0, 2) {
+        0 => Mishap::LinkDown(dice.side(), Duration::from_millis(dice.log(10, 100_000))),
+        1 => {
+            let mtu = dice.pick(&[296, 576, 1006, 1280, 1400]);
+            let says = dice.pick(&[TooBig::Told, TooBig::Told, TooBig::Unsized, TooBig::Silent]);
+            Mishap::Narrow(dice.side(), Narrow { mtu, says })
+        }
+        _ => {
+            let idle = Duration::from_millis(dice.log(100, 100_000));
+            Mishap::Nat { inside: dice.side(), idle, resets: dice.chance(50) }
+        }
+    }
+}
+
+/// Segments of one class, lost, late, twice or damaged.
+fn fault(dice: &mut Dice) -> Fault {
+    use Class::{Ack, Data, Fin, Probe, Rst, Syn, SynAck};
+    let class = dice.pick(&[Syn, SynAck, Data, Fin, Fin, Fin, Ack, Ack, Rst, Probe]);
+    let strikes = match dice.range(0, 2) {
+        0 => Strikes::Chance(dice.small_u32(1, 600_000)),
+        1 => Strikes::Nth(dice.range(1, 8)),
+        _ => Strikes::First(dice.range(1, 8)),
+    };
+    let later = Duration::from_millis(dice.log(1, 20_000));
+    let strike = match dice.range(0, 9) {
+        0..=3 => Strike::Lose,
+        4..=5 => Strike::Hold(later),
+        6..=8 => Strike::Again(later),
+        _ => Strike::Corrupt,
+    };
+    let fault = Fault::new(class, strikes, strike);
+    if dice.chance(50) { fault.from(dice.side()) } else { fault }
+}
+
+fn forgery(dice: &mut Dice) -> Forgery {
+    let far = dice.small_u32(1, 100_000);
+    match dice.range(0, 9) {
+        0 => Forgery::Reset,
+        1..=3 => Forgery::ResetInWindow(dice.small_u32(1, 1_000)),
+        4 => Forgery::ResetBefore(far),
+        5 => Forgery::Syn(dice.small_u32(0, 1_000)),
+        6 => Forgery::OldAck(far),
+        7 => Forgery::AckBeyond(far),
+        8 => if dice.chance(50) { Forgery::OldFin(far) } else { Forgery::FinBeyond(far) },
+        _ => Forgery::DataBeyond(far),
+    }
+}
+
+fn icmp_error(dice: &mut Dice) -> IcmpError {
+    use IcmpError::{
+        AdminProhibited, HostUnreachable, NetUnreachable, ParameterProblem, PortUnreachable, ProtocolUnreachable,
+        TimeExceeded, TooBig,
+    };
+    let mtu = dice.pick(&[0, 68, 576, 1280, 1492, 65_535]);
+    dice.pick(&[
+        AdminProhibited,
+        HostUnreachable,
+        NetUnreachable,
+        ParameterProblem,
+        PortUnreachable,
+        ProtocolUnreachable,
+        TimeExceeded,
+        TooBig(mtu),
+    ])
 }
 
 fn when(dice: &mut Dice, talks: usize) -> When {
@@ -309,18 +404,21 @@ fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Progra
 }
 
 fn deed(dice: &mut Dice) -> Deed {
-    use Deed::{Abort, Close, CloseDrain, LingerExpired, Release, ShutDown, ShutDownRead, ZeroLinger};
+    use Deed::{Abort, Close, CloseDrain, Linger, Release, ShutDown, ShutDownRead, ZeroLinger};
     match dice.range(0, 19) {
         0..=3 => ShutDown,
-        4..=8 => Close,
-        9..=11 => Release,
-        12 | 13 => Abort,
-        14 => ShutDownRead(dice.pick(&[Unwanted::Refuse, Unwanted::Discard])),
-        15 | 16 => {
+        4..=7 => Close,
+        8..=10 => Release,
+        11 | 12 => Abort,
+        13 => ShutDownRead(dice.pick(&[Unwanted::Refuse, Unwanted::Discard])),
+        14 | 15 => {
             let time = Duration::from_millis(dice.log(1, 100_000));
             CloseDrain(DrainBudget { bytes: dice.log(1, 1 << 17), time })
         }
-        17 | 18 => ZeroLinger,
-        _ => LingerExpired,
+        16 | 17 => ZeroLinger,
+        _ => {
+            let impatience = dice.pick(&[Impatience::Continue, Impatience::Abort, Impatience::Abort]);
+            Linger(Duration::from_millis(dice.log(1, 30_000)), impatience)
+        }
     }
 }

@@ -33,13 +33,27 @@ pub(super) struct End {
     pub(super) gone: bool,
     /// Its program has died.
     pub(super) lost: bool,
-    /// The end whose record in TIME-WAIT it has taken the place of (TW-9).
-    pub(super) covers: Option<usize>,
+    /// Somebody who knows all its numbers has reset it.
+    pub(super) forged: bool,
+    pub(super) sent: Sent,
     pub(super) app: App,
     /// As its handle shows it.
     pub(super) shown: Option<Receipt>,
     /// As the stack handed it out.
     pub(super) receipt: Option<Receipt>,
+}
+
+/// What an end has sent, counted from its initial number and its peer's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    /// Where its FIN lies.
+    pub(super) fin: Option<u32>,
+    /// The highest acknowledgment, and the highest edge of its window.
+    pub(super) acked: u32,
+    pub(super) edge: u64,
+    /// The shifts its SYN and its peer's have asked for.
+    pub(super) shift: Option<u8>,
+    pub(super) scaled: bool,
 }
 
 /// The application at one end.

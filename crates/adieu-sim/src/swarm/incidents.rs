@@ -1,11 +1,13 @@
 //! What goes wrong, when its time has come.
 
-use adieu_core::{Duration, Instant};
+use adieu_core::wire::Flags;
+use adieu_core::{Duration, Instant, Seq, State};
 use adieu_trace::Side;
 
-use super::plan::{Incident, Mishap, When};
+use super::ends::{End, reverse};
+use super::plan::{Forgery, Incident, Mishap, When};
 use super::run::Run;
-use crate::{Wire, World};
+use crate::{Budget, Forged, Forgotten, IcmpError, Legacy, LinkDown, Nat, Number, Quote, Wire, World};
 
 /// An incident and how far it has got.
 #[derive(Debug)]
@@ -26,7 +28,12 @@ impl Watch {
     fn lasts(&self) -> Option<Duration> {
         match self.incident.what {
             Mishap::Outage(lasts) => lasts,
-            Mishap::Squeeze(_, lasts) => Some(lasts),
+            Mishap::Squeeze(_, lasts)
+            | Mishap::Suspend(_, lasts, _)
+            | Mishap::Unplug(_, lasts)
+            | Mishap::Stop(_, lasts)
+            | Mishap::Full(_, lasts)
+            | Mishap::Restart { dead: lasts, .. } => Some(lasts),
             _ => Some(Duration::ZERO),
         }
     }
@@ -115,6 +122,10 @@ impl Run {
         self.healed = Some(world.now());
         let wire = self.wire;
         self.wire = Wire { delay: wire.delay.min(Duration::from_millis(200)), ..Wire::default() };
+        world.path.faults.clear();
+        world.path.links.clear();
+        world.path.narrow = [None; 2];
+        world.path.nat = None;
     }
 
     pub(super) fn set_wire(&self, world: &mut World) {
@@ -126,65 +137,150 @@ impl Run {
     }
 
     fn happens(&mut self, world: &mut World, what: Mishap) {
-        let now = world.now();
         match what {
-            Mishap::Wire(wire) if self.healed.is_none() => self.wire = wire,
-            Mishap::Wire(_) | Mishap::Outage(_) => {}
+            Mishap::Outage(_) => {}
             Mishap::Unlisten(side) => self.unlisten(world, side),
             Mishap::Listen(side) => self.listen(world, side),
-            Mishap::Restart { side, records } => self.restart(world, side, records),
+            Mishap::Restart { side, records, dead } => self.restart(world, side, records, dead),
+            Mishap::CloseAll(side) | Mishap::AbortAll(side) if !world.is_awake(side) => {}
             Mishap::CloseAll(side) => {
                 self.strike(side);
-                self.closed_by_host(side, now);
+                self.closed_by_host(side, world.now());
+                let now = world.time(side);
                 world.host(side).stack.close_all(now);
-                self.forget_listener(side);
+                self.forget_listener(side, false);
             }
             Mishap::AbortAll(side) => {
                 self.strike(side);
+                let now = world.time(side);
                 world.host(side).stack.abort_all(now);
-                self.forget_listener(side);
+                self.forget_listener(side, true);
             }
             Mishap::RemoveAddress { side, reachable } => {
                 self.strike(side);
                 self.forgot[side as usize] = true;
-                let host = world.host(side);
-                let address = host.address.ip();
-                host.stack.remove_address(now, address, reachable);
-                host.stack.reconfigure(|config| config.addresses.push(address));
+                world.remove_address(side, reachable);
+                world.restore_address(side);
             }
-            Mishap::DeviceGone(side) => {
+            Mishap::Unplug(side, lasts) => {
                 self.strike(side);
                 self.forgot[side as usize] = true;
-                world.host(side).stack.device_gone(now);
+                world.unplug(side, lasts);
             }
-            Mishap::Squeeze(side, _) => self.squeeze(world, side),
+            Mishap::Full(side, lasts) => world.fill_device(side, lasts),
+            // Rust's allocator does not fail but abort: memory fails where the stack counts it, in its budgets.
+            Mishap::Squeeze(side, _) => {
+                self.squeezed[side as usize] = true;
+                world.squeeze(side, Budget::NOTHING);
+            }
+            Mishap::Suspend(side, lasts, room) => world.suspend(side, lasts, room),
+            Mishap::Leap(side, by) => world.jump_clock(side, by),
+            Mishap::Stop(side, lasts) => world.stop_clock(side, lasts),
+            Mishap::Wire(_)
+            | Mishap::Fault(_)
+            | Mishap::LinkDown(..)
+            | Mishap::Narrow(..)
+            | Mishap::Nat { .. }
+            | Mishap::Icmp { .. }
+            | Mishap::Forge(..) => self.befalls_path(world, what),
         }
         world.tap_all();
     }
 
-    fn is_over(&mut self, world: &mut World, what: Mishap) {
-        if let Mishap::Squeeze(side, _) = what {
-            let whole = self.plan.config[side as usize].clone();
-            world.host(side).stack.reconfigure(|config| {
-                config.memory = whole.memory;
-                config.max_orphans = whole.max_orphans;
-                config.orphan_bytes = whole.orphan_bytes;
-                config.time_wait_budget = whole.time_wait_budget;
-                config.fin_wait_2_budget = whole.fin_wait_2_budget;
-            });
+    /// What healed stays whole.
+    fn befalls_path(&mut self, world: &mut World, what: Mishap) {
+        if self.healed.is_some() {
+            return;
+        }
+        match what {
+            Mishap::Wire(wire) => self.wire = wire,
+            Mishap::Fault(fault) => world.path.faults.push(fault),
+            Mishap::LinkDown(side, lasts) => {
+                let down = LinkDown { from: Some(side), ..LinkDown::new(world.now(), lasts) };
+                world.path.links.push(down);
+            }
+            Mishap::Narrow(side, narrow) => world.path.narrow[side as usize] = Some(narrow),
+            Mishap::Nat { inside, idle, resets } => {
+                let kind = if resets { Forgotten::Reset } else { Forgotten::Drop };
+                world.path.nat = Some(Nat::new(inside, idle).when_forgotten(kind, kind));
+            }
+            Mishap::Icmp { to, error, forged } => self.tell(world, to, error, forged),
+            Mishap::Forge(to, forgery) => self.forge(world, to, forgery),
+            _ => {}
         }
     }
 
-    /// Rust's allocator does not fail but abort, so memory fails where the stack counts it: in its budgets.
-    fn squeeze(&mut self, world: &mut World, side: Side) {
-        self.squeezed[side as usize] = true;
-        world.host(side).stack.reconfigure(|config| {
-            config.memory = 1;
-            config.max_orphans = 1;
-            config.orphan_bytes = 1;
-            config.time_wait_budget = 1;
-            config.fin_wait_2_budget = 1;
-        });
+    fn is_over(&mut self, world: &mut World, what: Mishap) {
+        match what {
+            Mishap::Squeeze(side, _) => _ = world.squeeze(side, Budget::of(&self.plan.config[side as usize])),
+            Mishap::Suspend(side, ..) | Mishap::Restart { side, .. } => {
+                world.wake(side);
+                if self.listened[side as usize] {
+                    self.listen(world, side);
+                }
+                self.ends.of_side(side).into_iter().for_each(|at| _ = self.woken.insert(at));
+            }
+            _ => {}
+        }
+    }
+
+    /// An ICMP error about what is under way, or about numbers that were never sent.
+    fn tell(&mut self, world: &mut World, to: Side, error: IcmpError, forged: bool) {
+        let quote = if forged {
+            let Some(at) = self.pick(to, |_| true) else { return };
+            let end = self.ends.get(at);
+            let flow = if to == Side::Left { end.flow } else { reverse(end.flow) };
+            Quote::Segment(flow, Number::Outside(1_000_000))
+        } else {
+            self.told[to as usize] = true;
+            Quote::InFlight(None)
+        };
+        world.icmp(to, error, quote);
+    }
+
+    /// Some end of a host that there is a connection at, or a record.
+    fn pick(&mut self, side: Side, meant: impl Fn(&End) -> bool) -> Option<usize> {
+        let all = self.ends.of_side(side);
+        let fits = |at: &usize| {
+            let end = self.ends.get(*at);
+            self.ends.youngest(side, &end.flow) == Some(*at) && end.state != State::Closed && !end.gone && meant(end)
+        };
+        let all: Vec<usize> = all.into_iter().filter(fits).collect();
+        (!all.is_empty()).then(|| all[self.dice.index(all.len())])
+    }
+
+    /// A segment that nobody has sent, on some connection of a host.
+    fn forge(&mut self, world: &mut World, to: Side, forgery: Forgery) {
+        let Some(at) = self.pick(to, |end| end.irs.is_some()) else { return };
+        let end = self.ends.get(at);
+        let glance = world.host(to).stack.glance(&end.flow);
+        let (Some(next), Some(iss)) = (glance.recv_next, end.iss) else { return };
+        let beyond = next + u32::try_from(glance.window.min(1 << 30)).unwrap_or(0) + (1 << 20);
+        let before = |n: u32| Seq(next.0.wrapping_sub(n));
+        let old = Seq(iss.0.wrapping_sub(1));
+        let (flags, seq, ack, data): (Flags, Seq, Seq, &[u8]) = match forgery {
+            Forgery::Reset => (Flags::RST, next, old, b""),
+            Forgery::ResetInWindow(n) if u64::from(n) < glance.window => (Flags::RST, next + n, old, b""),
+            Forgery::ResetInWindow(_) => return,
+            Forgery::ResetBefore(n) => (Flags::RST, before(n), old, b""),
+            // In TIME-WAIT, a SYN may open a connection: that is TW-8's table, and not for here.
+            Forgery::Syn(_) if end.state == State::TimeWait => return,
+            Forgery::Syn(n) => (Flags::SYN, next + n, old, b""),
+            Forgery::OldAck(n) => (Flags::ACK, before(n), Seq(iss.0.wrapping_sub(1 << 30)), b""),
+            Forgery::AckBeyond(n) => (Flags::ACK, next, iss + (1 << 28) + n, b""),
+            Forgery::OldFin(n) => (Flags::FIN.with(Flags::ACK), before(n + 1), old, b""),
+            Forgery::FinBeyond(n) => (Flags::FIN.with(Flags::ACK), beyond + n, old, b""),
+            Forgery::DataBeyond(n) => (Flags::ACK, beyond + n, old, b"nobody wrote this"),
+        };
+        // Somebody who knows every number of a connection can end it (RFC 9293 section 3.10.7.4), or its opening.
+        let early = matches!(end.state, State::SynSent | State::SynReceived);
+        if early && !matches!(forgery, Forgery::ResetInWindow(_) | Forgery::OldAck(_) | Forgery::DataBeyond(_)) {
+            return;
+        }
+        let flow = end.flow;
+        self.ends.get_mut(at).forged |= forgery == Forgery::Reset;
+        let forged = Forged { flags, seq: seq.0, ack: ack.0, data };
+        world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
     }
 
     /// Every connection of a host that has not ended may end now, for a reason of its host's.
@@ -205,40 +301,45 @@ impl Run {
     }
 
     fn unlisten(&mut self, world: &mut World, side: Side) {
-        let now = world.now();
+        if !world.is_awake(side) {
+            return;
+        }
+        let now = world.time(side);
+        self.listened[side as usize] = false;
         if let Some(listener) = self.listeners[side as usize].take() {
+            self.watcher.unlistens(false);
             world.host(side).stack.unlisten(now, listener);
             self.unlistened[side as usize] = true;
         }
     }
 
-    fn forget_listener(&mut self, side: Side) {
+    fn forget_listener(&mut self, side: Side, abort: bool) {
+        self.watcher.unlistens(abort);
+        self.listened[side as usize] = false;
         self.listeners[side as usize] = None;
         self.unlistened[side as usize] = true;
     }
 
     /// The program dies without a word; the next one listens again.
-    fn restart(&mut self, world: &mut World, side: Side, records: bool) {
+    fn restart(&mut self, world: &mut World, side: Side, records: bool, dead: Duration) {
+        if !world.is_awake(side) {
+            return;
+        }
         self.track(world); // What it had said before it died counts.
-        let kept = records.then(|| world.export_time_wait(side));
-        world.restart(side);
+        world.kill(side, dead, if records { Legacy::TimeWait } else { Legacy::Nothing });
         world.host(side).keep_notified();
         for at in self.ends.of_side(side) {
             let end = self.ends.get_mut(at);
             end.lost |= end.receipt.is_none() && !end.gone;
             end.app.handle = None;
             end.shown = None;
-            if kept.is_none() || end.state != adieu_core::State::TimeWait {
-                end.state = adieu_core::State::Closed;
+            if !records || end.state != State::TimeWait {
+                end.state = State::Closed;
             }
             self.schedule(at);
         }
-        self.forgot[side as usize] |= kept.is_none();
-        if let Some(kept) = kept {
-            world.import_time_wait(side, &kept).expect("what was exported can be imported");
-        }
-        if self.listeners[side as usize].take().is_some() {
-            self.listen(world, side);
-        }
+        self.forgot[side as usize] |= !records;
+        self.listeners[side as usize] = None;
+        self.unlistened[side as usize] |= dead > Duration::ZERO;
     }
 }

@@ -4,7 +4,7 @@ use adieu_core::{Closer, Duration, Instant, Phase, Receipt, State};
 
 use super::bounds::patience_bound;
 use super::ends::End;
-use super::plan::{Port, Reading};
+use super::plan::{Mishap, Port};
 use super::run::Run;
 use crate::World;
 
@@ -102,7 +102,7 @@ impl Run {
 
     /// L2: who has something to deliver has been given up where nothing got through for so long.
     pub(super) fn check_patience(&self, now: Instant) {
-        let Some(since) = self.dead_since() else { return };
+        let Some(since) = self.dead_since().filter(|_| !self.tampers()) else { return };
         for end in self.ends.iter() {
             let asked = self.asked(end);
             let config = &self.plan.config[end.side as usize];
@@ -112,6 +112,19 @@ impl Run {
             let late = now > app.worked.max(since) + bound;
             assert!(!(waits && late), "L2: not given up after {bound:?}: {end:#?}");
         }
+    }
+
+    /// A box on the way ends connections of its own accord.
+    pub(super) fn meddles(&self) -> bool {
+        self.plan.incidents.iter().any(|one| matches!(one.what, Mishap::Nat { .. }))
+    }
+
+    /// A host's time is not the world's: how long things take proves nothing.
+    pub(super) fn tampers(&self) -> bool {
+        let timeless = |what: &Mishap| {
+            matches!(what, Mishap::Suspend(..) | Mishap::Leap(..) | Mishap::Stop(..) | Mishap::Full(..) | Mishap::Unplug(..))
+        };
+        self.plan.incidents.iter().any(|one| timeless(&one.what))
     }
 
     /// How long the application would wait, or lets its peer say (never less than 100 s then; X-UTO).
@@ -146,11 +159,6 @@ impl Run {
         }
         self.check_path(receipt, &of);
         self.check_cause(end, peer, receipt, &of);
-    }
-
-    /// An opening that somebody was kept waiting for: only an eager reader is sure to let a peer go on.
-    pub(super) fn is_eager(end: &End) -> bool {
-        matches!(end.app.program.reading, Reading::Eager)
     }
 
     /// An orphan's own end.

@@ -6,7 +6,7 @@ use std::fmt;
 use adieu_core::{Config, DrainBudget, Duration, Seq, Settings, State, Unwanted};
 use adieu_trace::Side;
 
-use crate::Wire;
+use crate::{Fault, IcmpError, Narrow, Wire};
 
 /// All that a seed decides beforehand.
 #[derive(Clone, Debug)]
@@ -111,11 +111,22 @@ pub enum Deed {
     CloseDrain(DrainBudget),
     /// A close shall be a reset: `SO_LINGER` with 0 s.
     ZeroLinger,
-    /// A closed connection is given up: `SO_LINGER`, its time over.
-    LingerExpired,
+    /// Full close, and patience for this long: `SO_LINGER`; then a reset, or the connection is left to itself.
+    Linger(Duration, Impatience),
+    /// That patience is over.
+    LingerOver(Impatience),
     /// The handle is dropped.
     Release,
     /// Reset.
+    Abort,
+}
+
+/// What becomes of a closed connection of which not all is acknowledged in time (LM-6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Impatience {
+    /// It goes on.
+    Continue,
+    /// It is reset.
     Abort,
 }
 
@@ -157,12 +168,14 @@ pub enum Mishap {
     Unlisten(Side),
     /// A host listens again.
     Listen(Side),
-    /// A host's program dies and begins anew, with its TIME-WAIT records or without.
+    /// A host's program dies, and after some time another begins, with its TIME-WAIT records or without.
     Restart {
         /// Which host.
         side: Side,
         /// It carries its records over.
         records: bool,
+        /// How long nobody is there.
+        dead: Duration,
     },
     /// A host's program closes everything.
     CloseAll(Side),
@@ -175,10 +188,67 @@ pub enum Mishap {
         /// Resets can still leave.
         reachable: bool,
     },
-    /// A host's device goes for a moment.
-    DeviceGone(Side),
+    /// A host's device goes for this long.
+    Unplug(Side, Duration),
+    /// A host's device has no room for this long.
+    Full(Side, Duration),
     /// A host has hardly any memory for this long.
     Squeeze(Side, Duration),
+    /// A host's program stands still for this long; so many packets wait for it.
+    Suspend(Side, Duration, usize),
+    /// A host's clock leaps ahead.
+    Leap(Side, Duration),
+    /// A host's clock stands still for this long.
+    Stop(Side, Duration),
+    /// Something befalls segments of a class.
+    Fault(Fault),
+    /// The link from one host is down for this long.
+    LinkDown(Side, Duration),
+    /// The path from a host carries only packets of this size.
+    Narrow(Side, Narrow),
+    /// A middlebox forgets flows that were idle for this long.
+    Nat {
+        /// The host behind it.
+        inside: Side,
+        /// How long it remembers.
+        idle: Duration,
+        /// It answers what it does not know with resets.
+        resets: bool,
+    },
+    /// A host hears an ICMP error about a packet under way, or about one that it never sent.
+    Icmp {
+        /// Who hears it.
+        to: Side,
+        /// What it says.
+        error: IcmpError,
+        /// It quotes numbers that nobody has sent.
+        forged: bool,
+    },
+    /// A segment comes that nobody has sent.
+    Forge(Side, Forgery),
+}
+
+/// A segment that nobody has sent, on some connection that is there. Only an exact reset may end anything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Forgery {
+    /// A reset at RCV.NXT.
+    Reset,
+    /// A reset so many numbers beyond it, inside the window (RA-6).
+    ResetInWindow(u32),
+    /// A reset so many numbers before it.
+    ResetBefore(u32),
+    /// A SYN at RCV.NXT and so many on (SY-1).
+    Syn(u32),
+    /// An old acknowledgment with an old number.
+    OldAck(u32),
+    /// An acknowledgment of what was never sent (FA-6).
+    AckBeyond(u32),
+    /// A FIN before RCV.NXT.
+    OldFin(u32),
+    /// A FIN that far beyond the window.
+    FinBeyond(u32),
+    /// Data that far beyond the window.
+    DataBeyond(u32),
 }
 
 /// A piece of a plan that can be left out.

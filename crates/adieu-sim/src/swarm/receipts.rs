@@ -56,7 +56,9 @@ impl Run {
             }
             Ending::Refused { .. } => assert!(end.active && receipt.sent + receipt.received == 0, "RA-2: {}", of()),
             Ending::ResetByPeer { .. } => {}
-            Ending::Unreachable { .. } => panic!("EO-7: nothing here says so: {}", of()),
+            Ending::Unreachable { .. } => {
+                assert!(end.active && self.told[end.side as usize], "EO-7: nothing here says so: {}", of());
+            }
         }
         let given_up = matches!(receipt.ending, Ending::Aborted { .. } | Ending::Cancelled { .. });
         assert!(!app.aborted || given_up, "AB-1: {}", of());

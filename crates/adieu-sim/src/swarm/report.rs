@@ -6,6 +6,7 @@ use adieu_core::{Ending, State};
 
 use super::ends::{End, Ends};
 use super::run::Run;
+use crate::coverage::Coverage;
 
 /// Counts of one world, or of many.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Report {
     pub endings: BTreeMap<(&'static str, &'static str), u64>,
     /// Pairs of endings of both ends of one connection (4.5), each pair once for each of its ends.
     pub pairs: BTreeMap<(String, String), u64>,
+    /// What was reached (4.8).
+    pub coverage: Coverage,
     /// Pairs of states of both ends of one connection (4.3).
     pub joint: BTreeMap<(State, State), u64>,
 }
@@ -27,6 +30,7 @@ pub struct Report {
 impl Report {
     /// Adds another's counts to this one.
     pub fn add(&mut self, other: &Self) {
+        self.coverage.merge(&other.coverage);
         self.worlds += other.worlds;
         self.connections += other.connections;
         self.events += other.events;
@@ -55,6 +59,7 @@ fn named(ending: Option<Ending>) -> String {
 impl Run {
     pub(super) fn into_report(self) -> Report {
         let mut report = self.report;
+        report.coverage = self.watcher.coverage().clone();
         report.worlds = 1;
         report.events = self.events;
         let opened = |end: &&End| end.active;

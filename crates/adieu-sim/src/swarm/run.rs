@@ -10,10 +10,11 @@ use adieu_trace::Side;
 use super::app::Turn;
 use super::bounds::orphan_bound;
 use super::dice::Dice;
-use super::ends::{App, End, Ends, SIDES};
+use super::ends::{App, End, Ends, SIDES, Sent};
 use super::incidents::Watch;
 use super::plan::{Deed, Plan, Port};
 use super::report::Report;
+use crate::coverage::Watcher;
 use crate::{Setup, Wire, World};
 
 /// Applications that have not come to an end by then are ended.
@@ -40,6 +41,12 @@ pub(super) struct Run {
     pub(super) wire: Wire,
     /// When it healed.
     pub(super) healed: Option<Instant>,
+    /// A host is to listen whenever its program runs.
+    pub(super) listened: [bool; 2],
+    /// ICMP errors have come about what a host has sent.
+    pub(super) told: [bool; 2],
+    /// What was reached.
+    pub(super) watcher: Watcher,
     /// A host was seen without a listener.
     pub(super) unlistened: [bool; 2],
     /// A host forgot what it knew of old connections.
@@ -54,7 +61,7 @@ pub(super) struct Run {
     pub(super) report: Report,
     /// The end that is looked at.
     pub(super) at_hand: Option<usize>,
-    dice: Dice,
+    pub(super) dice: Dice,
 }
 
 /// Begins the world of a plan.
@@ -91,6 +98,9 @@ impl Run {
             watches: plan.incidents.iter().map(|incident| Watch::new(*incident)).collect(),
             wire: plan.wire,
             healed: None,
+            listened: plan.listens,
+            told: [false; 2],
+            watcher: Watcher::new(),
             unlistened: [false; 2],
             forgot: [false; 2],
             squeezed: [false; 2],
@@ -178,11 +188,18 @@ impl Run {
 
     /// Lets one application act, and sees when it wants to act again.
     pub(super) fn turn(&mut self, world: &mut World, at: usize, f: impl FnOnce(&mut Turn<'_>)) {
-        if self.ends.get(at).app.handle.is_none() {
+        let end = self.ends.get(at);
+        if end.app.handle.is_none() {
+            return;
+        }
+        if !world.is_awake(end.side) {
+            // Its program stands still; it looks again later.
+            self.scheduled[at] = world.now() + Duration::from_secs(1);
+            self.alarms.insert((self.scheduled[at], at));
             return;
         }
         self.at_hand = Some(at);
-        f(&mut Turn { world, ends: &mut self.ends, at });
+        f(&mut Turn { world, ends: &mut self.ends, watcher: &mut self.watcher, at });
         self.schedule(at);
         self.look_at_handle(world, at);
     }
@@ -238,14 +255,17 @@ impl Run {
     // ---- connections come into being ---------------------------------------------------------------------------
 
     fn connect(&mut self, world: &mut World, place: usize, side: Side) {
-        let now = world.now();
+        if !world.is_awake(side) {
+            return;
+        }
+        let (now, clock) = (world.now(), world.time(side));
         let talk = &self.plan.talks[place];
         let remote = world.host(side.other()).address;
         let own = world.host(side).address;
         let local = if talk.port == Port::Any { SocketAddr::new(own.ip(), 0) } else { own };
         let Ok(handle) = world.connect_from(side, local, remote) else { return };
         let flow = world.host(side).stack.flow(handle).expect("it has just begun");
-        world.host(side).stack.set(now, handle, talk.settings[side as usize]);
+        world.host(side).stack.set(clock, handle, talk.settings[side as usize]);
         let mut app = self.app(place, side);
         app.start(now, handle);
         let end = self.end(side, flow, place, app, now);
@@ -273,7 +293,8 @@ impl Run {
             established: false,
             gone: false,
             lost: false,
-            covers: None,
+            forged: false,
+            sent: Sent::default(),
             app,
             shown: None,
             receipt: None,
@@ -286,21 +307,20 @@ impl Run {
         let opener = self.ends.with_number(side.other(), super::ends::reverse(flow), irs);
         let talk = opener.map_or(0, |opener| self.ends.get(opener).talk);
         let app = self.app(talk, side);
-        let covers = self.ends.youngest(side, &flow).filter(|at| self.ends.get(*at).state == State::TimeWait);
         let end = self.end(side, flow, talk, app, now);
-        self.ends.begin(End { irs: Some(irs), covers, ..end })
+        self.ends.begin(End { irs: Some(irs), ..end })
     }
 
     fn accept_all(&mut self, world: &mut World, side: Side) {
         let n = side as usize;
-        let Some(listener) = self.listeners[n] else { return };
-        let now = world.now();
+        let Some(listener) = self.listeners[n].filter(|_| world.is_awake(side)) else { return };
+        let (now, clock) = (world.now(), world.time(side));
         while let Some(handle) = world.host(side).stack.accept(listener) {
             let at = self.owner_of(world, side, handle);
             self.ends.get_mut(at).app.start(now, handle);
             self.ends.set_handle(at, handle);
             let settings = self.plan.talks[self.ends.get(at).talk].settings[n];
-            world.host(side).stack.set(now, handle, settings);
+            world.host(side).stack.set(clock, handle, settings);
             self.schedule(at);
             self.woken.insert(at);
         }

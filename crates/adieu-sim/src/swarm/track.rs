@@ -12,6 +12,7 @@ impl Run {
     pub(super) fn track(&mut self, world: &mut World) {
         let mut seen = world.take_happened();
         for happened in &seen {
+            self.watcher.see(happened);
             self.see(world, happened);
         }
         seen.clear();
@@ -39,6 +40,7 @@ impl Run {
 
     /// Initial numbers are told by SYNs; a SYN-ACK with another one is another child of the listener.
     fn see_sent(&mut self, side: Side, flow: Flow, segment: &Summary, state: State, now: Instant) {
+        self.check_sent(side, flow, segment, state);
         if !segment.has(Flags::SYN) {
             return;
         }
@@ -46,6 +48,7 @@ impl Run {
             self.ends.offer(side, flow, segment.seq); // A cookie: nothing is remembered of it.
         }
         let Some(end) = self.ends.youngest(side, &flow) else { return };
+        self.see_shift(end, segment);
         match self.ends.get(end).iss {
             None => self.ends.set_iss(end, segment.seq),
             Some(iss) if iss == segment.seq => {}
@@ -57,6 +60,13 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Window scaling holds where both SYNs ask for it; a SYN-ACK asks only where the SYN did.
+    fn see_shift(&mut self, at: usize, syn: &Summary) {
+        let sent = &mut self.ends.get_mut(at).sent;
+        sent.shift = syn.window_shift;
+        sent.scaled |= syn.ack.is_some() && syn.window_shift.is_some();
     }
 
     fn see_delivered(&mut self, side: Side, flow: Flow, segment: &Summary, [before, after]: [State; 2], now: Instant) {
@@ -79,7 +89,9 @@ impl Run {
             && after != State::SynSent
             && let Some(end) = self.ends.youngest(side, &flow)
         {
-            self.ends.get_mut(end).irs = Some(segment.seq);
+            let end = self.ends.get_mut(end);
+            end.irs = Some(segment.seq);
+            end.sent.scaled |= end.sent.shift.is_some() && segment.window_shift.is_some();
         }
         self.see_state(side, flow, after);
     }

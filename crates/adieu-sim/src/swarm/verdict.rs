@@ -1,14 +1,12 @@
 //! What must hold at the end of a world: each pair of endings, each pair of streams, and liveness.
 
-use adieu_core::wire::Flags;
-use adieu_core::{Cause, Config, Ending, Phase, State};
-use adieu_trace::{Trace, What};
+use adieu_core::{Cause, Ending, Phase, State};
 
 use super::bounds::{orphan_bound, patience_bound};
 use super::ends::{End, SIDES};
 use super::plan::{Mishap, Port};
 use super::run::Run;
-use crate::World;
+use crate::{Deed, World};
 
 impl Run {
     pub(super) fn verdict(&mut self, world: &mut World) {
@@ -19,8 +17,13 @@ impl Run {
             let graceful = receipts.iter().filter(|receipt| receipt.ending.is_graceful()).count() as u64;
             let same = (stats.ended, stats.ended_gracefully) == (receipts.len() as u64, graceful);
             assert!(same || restarts, "EN-7: {stats:?} and {} receipts", receipts.len());
-            assert_eq!((stats.receipts_dropped, stats.malformed, stats.bad_checksum), (0, 0, 0));
+            let damaged = self.plan.incidents.iter().any(|one| match one.what {
+                Mishap::Fault(fault) => fault.deed == Deed::Corrupt,
+                _ => false,
+            });
+            assert!(stats.receipts_dropped == 0 && (damaged || stats.malformed + stats.bad_checksum == 0), "{stats:?}");
         }
+        assert!(self.watcher.violations().is_empty(), "4.8: {:#?}", self.watcher.violations());
         let cookies = SIDES.iter().any(|side| world.host(*side).stack.stats().cookies_sent > 0);
         for at in 0..self.ends.len() {
             self.at_hand = Some(at);
@@ -32,14 +35,11 @@ impl Run {
             self.check_streams(at);
             self.check_liveness(at);
         }
-        if self.plan.talks.iter().all(|talk| talk.port == Port::Any) && !self.plan.reuse && !restarts {
-            check_trace(world.trace(), &self.plan.config);
-        }
     }
 
     /// L2: how long an orphan, or somebody with something to deliver, lasted after the network had gone for good.
     fn check_times(&self, end: &End) {
-        let Some(dead) = self.dead_since() else { return };
+        let Some(dead) = self.dead_since().filter(|_| !self.tampers()) else { return };
         let (Some(receipt), config) = (end.receipt, &self.plan.config[end.side as usize]) else { return };
         let (ended, dead) = (receipt.spent.ended(), dead + self.slowest());
         if let Some(closed) = end.app.closed {
@@ -60,7 +60,7 @@ impl Run {
         let crossing = end.active && peer.is_some_and(|peer| peer.active);
         let both = [end.ending(), peer.and_then(End::ending)];
         // A host that has died, or that forgot its TIME-WAIT, answers for nothing.
-        let fell = |end: &End| end.lost || self.forgot[end.side as usize];
+        let fell = |end: &End| end.lost || end.forged || self.forgot[end.side as usize] || self.meddles();
         let excused = fell(end) || peer.is_some_and(fell);
         let allowed = match both {
             [Some(one), Some(other)] => {
@@ -105,7 +105,9 @@ impl Run {
         let plain = self.plan.talks[end.talk].port == Port::Any && !self.plan.reuse;
         let limited = self.plan.config.iter().any(|config| config.time_wait_budget < 1 << 20 || config.unsafe_short_time_wait)
             || self.squeezed.contains(&true)
-            || self.forgot.contains(&true);
+            || self.forgot.contains(&true)
+            || both.iter().any(|end| end.forged)
+            || self.meddles();
         if !gentle || !plain || limited || self.unlistened.contains(&true) {
             return;
         }
@@ -124,7 +126,7 @@ impl Run {
         match receipt.ending {
             // A reader that lets an orphan wait for long makes it lose patience (ZW-5), as one that asked for it.
             Ending::TimedOut { phase: Phase::ZeroWindow | Phase::UserTimeout, .. } => true,
-            Ending::TimedOut { .. } => !calm && !healed,
+            Ending::TimedOut { .. } => !calm && (!healed || self.tampers()),
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             Ending::ResetByPeer { state } => matches!(state, State::LastAck | State::Closing) && !calm,
             Ending::Aborted { cause: Cause::OrphanLimit, .. } => limited || !calm,
@@ -159,39 +161,5 @@ pub(super) fn allows(x: Ending, y: Ending, crossing: bool) -> bool {
             Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => crossing,
         },
         Ending::Refused { .. } | Ending::Unreachable { .. } | Ending::Cancelled { .. } => crossing && !y.is_graceful(),
-    }
-}
-
-/// INV-9, INV-10, and the device's limit, from what one end has sent: the followed connection's, if its flow is its own.
-fn check_trace(trace: &Trace, config: &[Config; 2]) {
-    let mut fin = [None; 2];
-    let mut most = [(0, 0); 2];
-    for event in &trace.events {
-        let What::Segment(segment) = event.what else { continue };
-        let n = segment.from as usize;
-        let of = || format!("{:?} {segment:?}", event.at);
-        if segment.flags.has(Flags::SYN) && segment.seq != 0 {
-            return; // An old SYN has come late, to a listener: that is another connection.
-        }
-        if segment.flags.has(Flags::RST) {
-            continue;
-        }
-        let end = u64::from(segment.seq) + segment.len as u64;
-        if segment.flags.has(Flags::FIN) {
-            assert_eq!(*fin[n].get_or_insert(end), end, "INV-9: the FIN has moved: {}", of());
-        }
-        let beyond = |fin| end > fin + u64::from(segment.len == 0);
-        assert!(!fin[n].is_some_and(beyond), "INV-9: beyond the FIN: {}", of());
-        if let Some(ack) = segment.ack {
-            let edge = u64::from(ack) + u64::from(segment.window);
-            let (acked, announced) = most[n];
-            assert!(ack >= acked, "INV-10: RCV.NXT has gone back: {}", of());
-            // RFC 7323 section 2.4: by less than the unit of its field.
-            let unit = (u64::from(config[n].receive_buffer) / 65_535 + 1).next_power_of_two();
-            assert!(edge + unit > announced, "INV-10: the window's edge has gone back: {}", of());
-            most[n] = (ack, edge.max(announced));
-        }
-        let fits = segment.len + 40 <= usize::from(config[n].mtu);
-        assert!(fits || config[n].super_segment > 0, "MUST-67: larger than the device carries: {}", of());
     }
 }

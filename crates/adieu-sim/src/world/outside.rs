@@ -121,6 +121,11 @@ impl World {
         true
     }
 
+    /// Puts a packet before a host that the other one seems to have sent.
+    pub fn inject(&mut self, to: Side, packet: Vec<u8>) {
+        self.arrive_forged(to, packet);
+    }
+
     /// What was forged is nothing that was sent: it changes no numbers.
     pub(super) fn arrive_forged(&mut self, to: Side, bytes: Vec<u8>) {
         let (now, numbers, initial) = (self.now, self.numbers, self.initial);

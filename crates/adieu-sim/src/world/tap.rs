@@ -92,6 +92,8 @@ pub struct Summary {
     pub timestamps: Option<Timestamps>,
     /// A SYN that allows selective acknowledgments.
     pub sack_permitted: bool,
+    /// A SYN's window scaling.
+    pub window_shift: Option<u8>,
 }
 
 impl Summary {
@@ -104,6 +106,7 @@ impl Summary {
             window: segment.window,
             timestamps: segment.options.timestamps,
             sack_permitted: segment.options.sack_permitted,
+            window_shift: segment.options.window_shift,
         }
     }
 

@@ -40,8 +40,8 @@ pub struct Setup {
     pub port: u16,
     /// Left and right host's device.
     pub device: [Device; 2],
-    /// Which connection the trace follows: the first, 0, when it is begun by a call of the world's, or else the one with
-    /// this number in the order of their first SYNs.
+    /// Which connection the trace follows: the first, 0, as soon as it is begun by a call of the world's, or else the
+    /// one with this number in the order of their first SYNs.
     pub follow: usize,
 }
 

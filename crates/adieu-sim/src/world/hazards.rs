@@ -40,10 +40,10 @@ impl World {
     }
 
     /// A host's program stands still for so long: it sends nothing, its timers do not fire, and of the packets to it
-    /// the first `room` wait in its device's queue, the rest is lost. When it wakes it takes them in order, then its timers
-    /// fire. Its clock goes on; see [`World::stop_clock`] for a machine that sleeps as a whole. What is called on the
-    /// host meanwhile is done: its application is the caller's matter ([`World::is_awake`]). Nothing happens where the
-    /// program does not run.
+    /// the first `room` wait in its device's queue, the rest is lost. When it wakes it takes them in order, then its
+    /// timers fire. Its clock goes on; see [`World::stop_clock`] for a machine that sleeps as a whole. What is called
+    /// on the host meanwhile is done: its application is the caller's matter ([`World::is_awake`]). Nothing happens
+    /// where the program does not run.
     pub fn suspend(&mut self, side: Side, lasts: Duration, room: usize) {
         let until = self.now + lasts;
         let life = &mut self.host(side).life;

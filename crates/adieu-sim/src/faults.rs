@@ -66,7 +66,8 @@ pub enum Deed {
     /// It arrives, and once more this much later.
     Again(Duration),
     /// One bit of it is flipped, any that a checksum covers: its receiver drops and counts it
-    /// ([`Stats::bad_checksum`](adieu_core::Stats::bad_checksum) or [`Stats::malformed`](adieu_core::Stats::malformed)).
+    /// as [`Stats::bad_checksum`](adieu_core::Stats::bad_checksum) or
+    /// [`Stats::malformed`](adieu_core::Stats::malformed).
     Corrupt,
 }
 

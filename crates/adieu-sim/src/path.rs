@@ -55,8 +55,8 @@ pub struct Narrow {
     pub says: TooBig,
 }
 
-/// The way between the hosts. All of it may be changed at any time. The default does nothing, draws nothing, and costs a
-/// look.
+/// The way between the hosts. All of it may be changed at any time. The default does nothing, draws nothing, and costs
+/// a look.
 #[derive(Debug)]
 pub struct Path {
     /// Faults of classes of segments, on all flows.

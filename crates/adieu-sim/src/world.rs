@@ -45,8 +45,8 @@ pub struct Setup {
     pub device: [Device; 2],
     /// Where each host's sequence numbers begin, if not where its secrets say; until it is restarted.
     pub initial: [Option<Seq>; 2],
-    /// Which connection the trace follows: the first, 0, when it is begun by a call of the world's, or else the one with
-    /// this number in the order of their first SYNs.
+    /// Which connection the trace follows: the first, 0, as soon as it is begun by a call of the world's, or else the
+    /// one with this number in the order of their first SYNs.
     pub follow: usize,
 }
 

@@ -29,5 +29,6 @@ fn worlds_end_as_they_must() {
         }
     }
     println!("{} worlds, {} connections, {} events", total.worlds, total.connections, total.events);
+    println!("{}", total.coverage.missing().iter().map(|cell| format!("missing: {cell}\n")).collect::<String>());
     assert!(failed.is_empty(), "{} failed: {failed:?}", failed.len());
 }

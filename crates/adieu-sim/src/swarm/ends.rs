@@ -24,7 +24,6 @@ pub(super) struct End {
     /// Its initial sequence number, and its peer's, once they were on the wire.
     pub(super) iss: Option<Seq>,
     pub(super) irs: Option<Seq>,
-    pub(super) began: Instant,
     /// Of its flow, when last seen; CLOSED once another has its flow.
     pub(super) state: State,
     /// It was seen beyond SYN-SENT and SYN-RECEIVED.

@@ -268,7 +268,7 @@ impl Run {
         world.host(side).stack.set(clock, handle, talk.settings[side as usize]);
         let mut app = self.app(place, side);
         app.start(now, handle);
-        let end = self.end(side, flow, place, app, now);
+        let end = self.end(side, flow, place, app);
         let at = self.ends.begin(End { active: true, state: State::SynSent, ..end });
         self.woken.insert(at);
         self.schedule(at);
@@ -280,7 +280,7 @@ impl Run {
         App::new(talk.programs[side as usize].clone(), Dice::new(self.plan.seed, stream))
     }
 
-    fn end(&self, side: Side, flow: adieu_core::Flow, talk: usize, app: App, now: Instant) -> End {
+    fn end(&self, side: Side, flow: adieu_core::Flow, talk: usize, app: App) -> End {
         End {
             side,
             flow,
@@ -288,7 +288,6 @@ impl Run {
             active: false,
             iss: None,
             irs: None,
-            began: now,
             state: State::SynReceived,
             established: false,
             gone: false,
@@ -307,7 +306,7 @@ impl Run {
         let opener = self.ends.with_number(side.other(), super::ends::reverse(flow), irs);
         let talk = opener.map_or(0, |opener| self.ends.get(opener).talk);
         let app = self.app(talk, side);
-        let end = self.end(side, flow, talk, app, now);
+        let end = self.end(side, flow, talk, app);
         self.ends.begin(End { irs: Some(irs), ..end })
     }
 

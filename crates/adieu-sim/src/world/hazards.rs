@@ -39,11 +39,11 @@ impl World {
         self.hosts[side as usize].life.is_awake()
     }
 
-    /// A host's program stands still for so long: it sends nothing, its timers do not fire, and of the packets to it the
-    /// first `room` wait in its device's queue, the rest is lost. When it wakes it takes them in order, then its timers
-    /// fire. Its clock goes on; see [`World::stop_clock`] for a machine that sleeps as a whole. What is called on the
-    /// host meanwhile is done: its application is the caller's matter ([`World::is_awake`]). Nothing happens where the
-    /// program does not run.
+    /// A host's program stands still for so long: it sends nothing, its timers do not fire, and of the packets to it
+    /// the first `room` wait in its device's queue, the rest is lost. When it wakes it takes them in order, then its
+    /// timers fire. Its clock goes on; see [`World::stop_clock`] for a machine that sleeps as a whole. What is called
+    /// on the host meanwhile is done: its application is the caller's matter ([`World::is_awake`]). Nothing happens
+    /// where the program does not run.
     pub fn suspend(&mut self, side: Side, lasts: Duration, room: usize) {
         let until = self.now + lasts;
         let life = &mut self.host(side).life;
@@ -53,8 +53,8 @@ impl World {
     }
 
     /// A host's program is gone without a word, and what comes for so long vanishes; then another begins in its place,
-    /// as with [`World::restart`], and is given what the first has left. It listens nowhere. Until it begins the host is
-    /// not to be called.
+    /// as with [`World::restart`], and is given what the first has left. It listens nowhere. Until it begins the host
+    /// is not to be called.
     pub fn kill(&mut self, side: Side, lasts: Duration, legacy: Legacy) {
         let records = (legacy == Legacy::TimeWait).then(|| self.export_time_wait(side));
         let until = self.now + lasts;

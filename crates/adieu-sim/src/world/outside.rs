@@ -136,8 +136,8 @@ impl World {
         self.arrive(now, to, bytes);
     }
 
-    /// Puts an ICMP error before a host, about a packet of its own or one that it never sent; and says whether there was
-    /// one to quote.
+    /// Puts an ICMP error before a host, about a packet of its own or one that it never sent; and says whether there
+    /// was one to quote.
     pub fn icmp(&mut self, to: Side, error: IcmpError, quote: Quote) -> bool {
         let quoted = match quote {
             Quote::Packet(bytes) => Some(bytes),

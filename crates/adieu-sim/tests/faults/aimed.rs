@@ -8,7 +8,7 @@ use adieu_trace::Side::{Left, Right};
 use crate::common::{families, millis, pair, seconds};
 
 #[test]
-fn s2_resets_end_a_connection_only_with_the_exact_number() {
+fn resets_end_a_connection_only_with_the_exact_number() {
     for setup in families(3) {
         for (seq, ends) in [
             (Number::Exact, true),

@@ -155,7 +155,7 @@ fn a_connection_goes_on_over_clocks_that_go_wrong_at_either_end() {
 }
 
 #[test]
-fn ed_6_an_address_that_is_removed_ends_its_connections_and_comes_back() {
+fn et_6_an_address_that_is_removed_ends_its_connections_and_comes_back() {
     for reachable in [true, false] {
         let mut pair = pair(Setup::new(3));
         pair.world.remove_address(Left, reachable);
@@ -176,7 +176,7 @@ fn ed_6_an_address_that_is_removed_ends_its_connections_and_comes_back() {
 }
 
 #[test]
-fn ed_6_a_device_that_goes_ends_everything_and_the_next_one_serves_again() {
+fn et_6_a_device_that_goes_ends_everything_and_the_next_one_serves_again() {
     let mut pair = pair(Setup::new(3));
     pair.world.unplug(Left, seconds(5));
     assert_eq!(pair.ending(Left), Some("aborted-interface-removed"));

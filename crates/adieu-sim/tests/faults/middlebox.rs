@@ -1,4 +1,4 @@
-//! A middlebox that forgets.
+//! A middlebox that forgets (3.33).
 
 use adieu_core::State;
 use adieu_core::wire::Flags;

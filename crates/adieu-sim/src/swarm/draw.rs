@@ -44,8 +44,12 @@ impl Plan {
             config.iter_mut().for_each(|config| config.mtu = config.mtu.max(1280));
         }
         let count = usize::try_from(dice.pick(&[1, 2, 4, 8, 16, 24, 32, 64])).unwrap_or(1);
-        let span =
-            dice.pick(&[Duration::from_millis(1), Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)]);
+        let span = dice.pick(&[
+            Duration::from_millis(1),
+            Duration::from_secs(1),
+            Duration::from_secs(10),
+            Duration::from_secs(60),
+        ]);
         let mut talks: Vec<Talk> = (0..count)
             .map(|number| talk(&mut Dice::new(seed, TALKS + number as u64), number, span, reuse, &config))
             .collect();
@@ -58,8 +62,15 @@ impl Plan {
         if talks.iter().any(|talk| talk.port != Port::Any) {
             config.iter_mut().for_each(|config| config.syn_cookies = false);
         }
+        let incidents = incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse);
+        for incident in &incidents {
+            if let Mishap::Act { talk, side, .. } = incident.what {
+                talks[talk].programs[side as usize].driven = true;
+            }
+        }
         let mut sky = Dice::new(seed, WEATHER);
-        let initial = [0, 1].map(|_| (wraps && sky.chance(80)).then(|| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)))));
+        let initial =
+            [0, 1].map(|_| (wraps && sky.chance(80)).then(|| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)))));
         Self {
             seed,
             config,
@@ -69,8 +80,9 @@ impl Plan {
             listens: [0, 1].map(|_| dice.chance(97)),
             accept_pace: if dice.chance(70) { Duration::ZERO } else { Duration::from_secs(dice.range(1, 5)) },
             reuse,
-            heals: (weather == Weather::Healing).then(|| sky.log_time(Duration::from_millis(100), Duration::from_secs(300))),
-            incidents: incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse),
+            heals: (weather == Weather::Healing)
+                .then(|| sky.log_time(Duration::from_millis(100), Duration::from_secs(300))),
+            incidents,
             talks,
         }
     }
@@ -225,6 +237,17 @@ fn incidents(dice: &mut Dice, weather: Weather, talks: usize, reuse: bool) -> Ve
             }
         }
     }
+    if dice.chance(30) {
+        for _ in 0..dice.range(1, 10) {
+            incidents.push(act(dice, talks));
+        }
+    }
+    if reuse && dice.chance(40) {
+        for _ in 0..dice.range(1, 3) {
+            let what = Mishap::Timestamps(dice.side(), dice.chance(50));
+            incidents.push(Incident { when: When::At(time(dice, 100)), what });
+        }
+    }
     if weather == Weather::Calm {
         return incidents;
     }
@@ -258,6 +281,19 @@ fn incidents(dice: &mut Dice, weather: Weather, talks: usize, reuse: bool) -> Ve
         }
     }
     incidents
+}
+
+/// An application acts when its connection is in some state: what a time drawn beforehand would seldom meet.
+fn act(dice: &mut Dice, talks: usize) -> Incident {
+    let (talk, side) = (dice.index(talks), dice.side());
+    let state = some_state(dice);
+    let deed = match dice.range(0, 3) {
+        0 => Deed::Release,
+        1 => Deed::Close,
+        _ => deed(dice),
+    };
+    let when = When::After { talk, side, state, events: dice.pick(&[0, 0, 0, 1, 3]) };
+    Incident { when, what: Mishap::Act { talk, side, deed } }
 }
 
 /// What befalls a host.
@@ -326,7 +362,13 @@ fn forgery(dice: &mut Dice) -> Forgery {
         5 => Forgery::Syn(dice.small_u32(0, 1_000)),
         6 => Forgery::OldAck(far),
         7 => Forgery::AckBeyond(far),
-        8 => if dice.chance(50) { Forgery::OldFin(far) } else { Forgery::FinBeyond(far) },
+        8 => {
+            if dice.chance(50) {
+                Forgery::OldFin(far)
+            } else {
+                Forgery::FinBeyond(far)
+            }
+        }
         _ => Forgery::DataBeyond(far),
     }
 }
@@ -350,14 +392,29 @@ fn icmp_error(dice: &mut Dice) -> IcmpError {
 }
 
 fn when(dice: &mut Dice, talks: usize) -> When {
-    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent, TimeWait};
-    let states =
-        [SynSent, SynReceived, Established, FinWait1, FinWait2, CloseWait, Closing, LastAck, LastAck, TimeWait];
     if dice.chance(40) {
         return When::At(time(dice, 30));
     }
-    let (talk, side, state) = (dice.index(talks), dice.side(), dice.pick(&states));
+    let (talk, side, state) = (dice.index(talks), dice.side(), some_state(dice));
     When::After { talk, side, state, events: dice.pick(&[0, 0, 0, 1, 2, 5]) }
+}
+
+/// Those that pass quickly are as likely as the others.
+fn some_state(dice: &mut Dice) -> State {
+    use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent, TimeWait};
+    dice.pick(&[
+        SynSent,
+        SynReceived,
+        Established,
+        FinWait1,
+        FinWait2,
+        CloseWait,
+        Closing,
+        Closing,
+        LastAck,
+        LastAck,
+        TimeWait,
+    ])
 }
 
 // ---- the applications ------------------------------------------------------------------------------------------
@@ -365,7 +422,7 @@ fn when(dice: &mut Dice, talks: usize) -> When {
 fn talk(dice: &mut Dice, number: usize, span: Duration, reuse: bool, config: &[Config; 2]) -> Talk {
     let port = match dice.range(0, 99) {
         0..=9 => Port::Crossing(dice.time(Duration::from_millis(100))),
-        10..=19 if reuse => Port::Own,
+        10..=34 if reuse => Port::Own,
         _ => Port::Any,
     };
     let span = if reuse { span * 10 } else { span };
@@ -400,6 +457,7 @@ fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Progra
         reading,
         shut_down_early: dice.chance(70),
         deeds,
+        driven: false,
     }
 }
 

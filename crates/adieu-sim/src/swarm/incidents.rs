@@ -5,7 +5,7 @@ use adieu_core::{Duration, Instant, Seq, State};
 use adieu_trace::Side;
 
 use super::ends::{End, reverse};
-use super::plan::{Forgery, Incident, Mishap, When};
+use super::plan::{Deed, Forgery, Incident, Mishap, When};
 use super::run::Run;
 use crate::{Budget, Forged, Forgotten, IcmpError, Legacy, LinkDown, Nat, Number, Quote, Wire, World};
 
@@ -142,6 +142,10 @@ impl Run {
             Mishap::Unlisten(side) => self.unlisten(world, side),
             Mishap::Listen(side) => self.listen(world, side),
             Mishap::Restart { side, records, dead } => self.restart(world, side, records, dead),
+            Mishap::Act { talk, side, deed } => self.make_act(world, talk, side, deed),
+            Mishap::Timestamps(side, wanted) => {
+                world.host(side).stack.reconfigure(|config| config.timestamps = wanted);
+            }
             Mishap::CloseAll(side) | Mishap::AbortAll(side) if !world.is_awake(side) => {}
             Mishap::CloseAll(side) => {
                 self.strike(side);
@@ -185,6 +189,16 @@ impl Run {
             | Mishap::Forge(..) => self.befalls_path(world, what),
         }
         world.tap_all();
+    }
+
+    fn make_act(&mut self, world: &mut World, talk: usize, side: Side, deed: Deed) {
+        let meant = |at: &usize| {
+            let end = self.ends.get(*at);
+            end.app.handle.is_some() && self.plan.talks[end.talk].number == talk
+        };
+        if let Some(at) = self.ends.of_side(side).into_iter().rfind(meant) {
+            self.turn(world, at, |turn| turn.perform(deed));
+        }
     }
 
     /// What healed stays whole.

@@ -78,12 +78,14 @@ pub struct Program {
     pub shut_down_early: bool,
     /// Deeds at instants after its connection is there; none for one that writes all, reads all, and then closes.
     pub deeds: Vec<(Duration, Deed)>,
+    /// Something else makes it act besides ([`Mishap::Act`]).
+    pub driven: bool,
 }
 
 impl Program {
     /// Writes all, reads all, closes: nothing of it may be lost.
     pub fn is_gentle(&self) -> bool {
-        self.deeds.is_empty()
+        self.deeds.is_empty() && !self.driven
     }
 }
 
@@ -177,6 +179,17 @@ pub enum Mishap {
         /// How long nobody is there.
         dead: Duration,
     },
+    /// An application does something in the middle of its program, where it has a connection then.
+    Act {
+        /// The number of the connection.
+        talk: usize,
+        /// Its end.
+        side: Side,
+        /// What it does.
+        deed: Deed,
+    },
+    /// A host begins to want timestamps on new connections, or wants them no more.
+    Timestamps(Side, bool),
     /// A host's program closes everything.
     CloseAll(Side),
     /// A host's program gives everything up.

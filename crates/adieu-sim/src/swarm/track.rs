@@ -1,7 +1,7 @@
 //! What the wire shows of each end: its state, its initial numbers, and so, whose peer it is.
 
 use adieu_core::wire::Flags;
-use adieu_core::{Flow, Instant, Receipt, Seq, State};
+use adieu_core::{Flow, Receipt, Seq, State};
 use adieu_trace::Side;
 
 use super::run::Run;
@@ -20,16 +20,16 @@ impl Run {
     }
 
     fn see(&mut self, world: &mut World, happened: &Happened) {
-        let Happened { at, side, flow, .. } = *happened;
+        let Happened { side, flow, .. } = *happened;
         self.at_hand = self.ends.youngest(side, &flow);
         match &happened.what {
-            Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state, at),
+            Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state),
             Occurrence::Delivered { segment, before, after } => {
-                self.see_delivered(side, flow, segment, [before.state, *after], at);
+                self.see_delivered(side, flow, segment, [before.state, *after]);
             }
-            Occurrence::Icmp { after, .. }
-            | Occurrence::TimedOut { after, .. }
-            | Occurrence::Changed { after, .. } => self.see_state(side, flow, *after),
+            Occurrence::Icmp { after, .. } | Occurrence::TimedOut { after, .. } | Occurrence::Changed { after, .. } => {
+                self.see_state(side, flow, *after)
+            }
             Occurrence::Forged => {}
             Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
         }
@@ -39,7 +39,7 @@ impl Run {
     }
 
     /// Initial numbers are told by SYNs; a SYN-ACK with another one is another child of the listener.
-    fn see_sent(&mut self, side: Side, flow: Flow, segment: &Summary, state: State, now: Instant) {
+    fn see_sent(&mut self, side: Side, flow: Flow, segment: &Summary, state: State) {
         self.check_sent(side, flow, segment, state);
         if !segment.has(Flags::SYN) {
             return;
@@ -54,7 +54,7 @@ impl Run {
             Some(iss) if iss == segment.seq => {}
             Some(_) => {
                 if let Some(ack) = segment.ack.filter(|_| self.ends.get(end).state == State::SynReceived) {
-                    let child = self.begin_passive(side, flow, Seq(ack.0.wrapping_sub(1)), now);
+                    let child = self.begin_passive(side, flow, Seq(ack.0.wrapping_sub(1)));
                     self.ends.get_mut(end).gone |= !self.ends.get(end).established;
                     self.ends.set_iss(child, segment.seq);
                 }
@@ -69,18 +69,18 @@ impl Run {
         sent.scaled |= syn.ack.is_some() && syn.window_shift.is_some();
     }
 
-    fn see_delivered(&mut self, side: Side, flow: Flow, segment: &Summary, [before, after]: [State; 2], now: Instant) {
+    fn see_delivered(&mut self, side: Side, flow: Flow, segment: &Summary, [before, after]: [State; 2]) {
         let syn = segment.has(Flags::SYN);
         let nobody = matches!(before, State::Closed | State::Listen | State::TimeWait);
         if nobody && after == State::SynReceived && syn {
-            self.begin_passive(side, flow, segment.seq, now);
+            self.begin_passive(side, flow, segment.seq);
         } else if is_synchronized(after) && !syn && self.is_cookie(side, flow, segment, before) {
             let irs = Seq(segment.seq.0.wrapping_sub(1));
             if let Some(child) = self.ends.youngest(side, &flow) {
                 let child = self.ends.get_mut(child);
                 child.gone |= !child.active && !child.established;
             }
-            let end = self.begin_passive(side, flow, irs, now);
+            let end = self.begin_passive(side, flow, irs);
             if let Some(ack) = segment.ack {
                 self.ends.set_iss(end, Seq(ack.0.wrapping_sub(1)));
             }
@@ -139,7 +139,6 @@ impl Run {
         end.receipt = Some(*receipt);
         end.established |= is_synchronized(receipt.ending.state());
     }
-
 }
 
 /// There is a connection there.

@@ -113,3 +113,24 @@ impl Mutation {
         Err(format!("{}: {wrong}", self.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_breaks_requirements_that_there_are() {
+        let rows = include_str!("../../../docs/requirements.md");
+        for mutation in all().unwrap() {
+            for id in &mutation.breaks {
+                assert!(rows.contains(&format!("\n| {id} |")), "{}: no requirement {id}", mutation.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_list_of_section_4_7_is_complete() {
+        let letters: Vec<char> = all().unwrap().iter().filter_map(|mutation| mutation.letter).collect();
+        assert_eq!(letters, ('a'..='p').collect::<Vec<_>>());
+    }
+}

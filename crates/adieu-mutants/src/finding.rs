@@ -55,7 +55,7 @@ pub fn split_words(message: &str, own: bool) -> (String, String) {
     }
     let is_id =
         |id: &str| id.contains(|c: char| c.is_ascii_digit()) && !id.contains(char::is_lowercase) && id.len() < 40;
-    match first.split_once(": ").or_else(|| Some((first, ""))).filter(|(id, _)| is_id(id)) {
+    match first.split_once(": ").or(Some((first, ""))).filter(|(id, _)| is_id(id)) {
         Some((id, words)) => (id.to_owned(), words.to_owned()),
         None => ("?".into(), first.to_owned()),
     }

@@ -45,7 +45,7 @@ fn row(page: &mut String, mutation: &Mutation, outcome: Option<&Outcome>) {
     let letter = mutation.letter.map(|letter| format!("({letter})")).unwrap_or_default();
     let (name, words, breaks) = (&mutation.name, one_line(&mutation.words), mutation.breaks.join(", "));
     _ = write!(page, "| `{name}` | {letter} | {words} | {breaks} | ");
-    _ = match outcome {
+    _ = match outcome.filter(|_| mutation.missed.is_none()) {
         Some(Outcome::Caught(Finding { detector, place, id, words })) => {
             writeln!(page, "{detector} | {place} | {} |", one_line(&said(id, words)))
         }

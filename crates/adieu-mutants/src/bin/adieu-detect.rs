@@ -14,7 +14,14 @@ use adieu_mutants::finding::{self, Finding, split_words};
 use adieu_sim::swarm::{Plan, try_run};
 
 /// The detectors, in the order in which they are asked: the first that finds something is the one that is named.
-const DETECTORS: [fn(&Range<u64>) -> Option<Finding>; 1] = [swarm];
+const DETECTORS: [Detector; 1] = [Detector { name: "swarm", search: swarm }];
+
+/// One that looks for faults.
+struct Detector {
+    name: &'static str,
+    /// Says where it has found something, the requirement that is violated, and what it has seen.
+    search: fn(&Range<u64>) -> Option<[String; 3]>,
+}
 
 fn main() -> ExitCode {
     let asked = std::env::args().nth(1).unwrap_or_else(|| format!("0..{SEEDS}"));
@@ -27,7 +34,10 @@ fn main() -> ExitCode {
         let own = info.location().is_some_and(|location| location.file().contains("adieu-core"));
         CORE_PANICKED.set(own);
     }));
-    let found = DETECTORS.into_iter().find_map(|detector| detector(&seeds));
+    let found = DETECTORS.into_iter().find_map(|Detector { name, search }| {
+        let [place, id, words] = search(&seeds)?;
+        Some(Finding { detector: name.into(), place, id, words })
+    });
     println!("{}", finding::line(found.as_ref()));
     ExitCode::SUCCESS
 }
@@ -38,10 +48,10 @@ thread_local! {
 }
 
 /// Random worlds with an oracle outside, the lowest seed first.
-fn swarm(seeds: &Range<u64>) -> Option<Finding> {
+fn swarm(seeds: &Range<u64>) -> Option<[String; 3]> {
     seeds.clone().find_map(|seed| {
         let failure = try_run(&Plan::draw(seed)).err()?;
         let (id, words) = split_words(&failure.what, CORE_PANICKED.get());
-        Some(Finding { detector: "swarm".into(), place: format!("seed {seed}"), id, words })
+        Some([format!("seed {seed}"), id, words])
     })
 }

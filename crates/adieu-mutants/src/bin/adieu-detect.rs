@@ -1,0 +1,57 @@
+//! Runs the detectors, one after the other, until one has found something, and says what as one line.
+//!
+//! `adieu-detect` tries the seeds and scopes that every fault must show itself within; `adieu-detect 0..100000` other
+//! seeds. `ADIEU_MUTANT=name` switches a fault on, in the copy that has them.
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::panic;
+use std::process::ExitCode;
+
+use adieu_mutants::SEEDS;
+use adieu_mutants::finding::{self, Finding, split_words};
+use adieu_sim::swarm::{Plan, try_run};
+
+/// The detectors, in the order in which they are asked: the first that finds something is the one that is named.
+const DETECTORS: [Detector; 1] = [Detector { name: "swarm", search: swarm }];
+
+/// One that looks for faults.
+struct Detector {
+    name: &'static str,
+    /// Says where it has found something, the requirement that is violated, and what it has seen.
+    search: fn(&Range<u64>) -> Option<[String; 3]>,
+}
+
+fn main() -> ExitCode {
+    let asked = std::env::args().nth(1).unwrap_or_else(|| format!("0..{SEEDS}"));
+    let seeds = asked.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
+    let Some(seeds) = seeds else {
+        eprintln!("adieu-detect [from..to]");
+        return ExitCode::FAILURE;
+    };
+    panic::set_hook(Box::new(|info| {
+        let own = info.location().is_some_and(|location| location.file().contains("adieu-core"));
+        CORE_PANICKED.set(own);
+    }));
+    let found = DETECTORS.into_iter().find_map(|Detector { name, search }| {
+        let [place, id, words] = search(&seeds)?;
+        Some(Finding { detector: name.into(), place, id, words })
+    });
+    println!("{}", finding::line(found.as_ref()));
+    ExitCode::SUCCESS
+}
+
+thread_local! {
+    /// Whether the last panic was the core's, and not that of a detector that has seen something.
+    static CORE_PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Random worlds with an oracle outside, the lowest seed first.
+fn swarm(seeds: &Range<u64>) -> Option<[String; 3]> {
+    seeds.clone().find_map(|seed| {
+        let failure = try_run(&Plan::draw(seed)).err()?;
+        let (id, words) = split_words(&failure.what, CORE_PANICKED.get());
+        Some([format!("seed {seed}"), id, words])
+    })
+}

@@ -167,6 +167,8 @@ pub(super) struct Lives {
     /// The last SYN that came.
     pub(super) syn: Option<Summary>,
     pub(super) state: Option<State>,
+    /// An incarnation has begun whose SYN has not left yet.
+    unsaid: bool,
     /// Somebody has forged a segment: what it did is nobody's fault.
     pub(super) forged: bool,
 }
@@ -174,6 +176,7 @@ pub(super) struct Lives {
 impl Lives {
     /// A SYN leaves: an incarnation begins, unless it is sent again.
     pub(super) fn syn_sent(&mut self, at: Instant, syn: &Summary) {
+        self.unsaid = false;
         if let Some(now) = self.now.as_mut().filter(|now| now.iss == syn.seq) {
             // Both SYNs have crossed, and it was met when the peer's came.
             if let Some(theirs) = self.syn.filter(|theirs| now.irs.is_none() && syn.ack == Some(theirs.seq + 1)) {
@@ -186,6 +189,26 @@ impl Lives {
         if let Some(old) = old.filter(|old| old.irs.is_some()) {
             self.before = Some(old);
         }
+    }
+
+    /// The present incarnation, or the last one; `None` while nothing is known of the present one.
+    pub(super) fn present(&self) -> Option<&Life> {
+        self.now.as_ref().filter(|_| !self.unsaid)
+    }
+
+    /// The flow was in one state and is in another; whether that is news.
+    pub(super) fn moved(&mut self, before: State, after: State) -> bool {
+        let opening = |state| matches!(state, State::SynSent | State::SynReceived);
+        match (opening(before), opening(after)) {
+            (false, true) => self.unsaid = true,
+            (true, false) => self.unsaid = false,
+            (false, false) | (true, true) => {}
+        }
+        if opening(before) && after == State::TimeWait {
+            // TW-9: the record that the attempt had hidden is back.
+            self.now = self.before.take().or(self.now);
+        }
+        self.state.replace(after) != Some(after)
     }
 
     /// The incarnation that ended at `time`.

@@ -68,7 +68,10 @@ impl Watcher {
         };
         let flow = stack.flow(handle).filter(|_| !found.ended);
         self.coverage.called(found, call);
-        let Some(life) = flow.and_then(|flow| self.lives[side as usize].get_mut(&flow)?.now.as_mut()) else { return };
+        let lives = flow.and_then(|flow| self.lives[side as usize].get_mut(&flow));
+        let Some(life) = lives.filter(|lives| lives.present().is_some()).and_then(|lives| lives.now.as_mut()) else {
+            return;
+        };
         life.released |= matches!(call, Call::Release(_));
         let reads_on = matches!(call, Call::ShutDown | Call::LingerContinued);
         life.deaf |= !reads_on;
@@ -147,7 +150,7 @@ impl Watcher {
     }
 
     fn delivered(&mut self, happened: &Happened, segment: &Summary, before: &Glance, after: State) {
-        let life = self.lives(happened.side, happened.flow).now;
+        let life = self.lives(happened.side, happened.flow).present().copied();
         for event in classify::events(segment, before, after, life.as_ref()) {
             self.note(happened, Cell::Event(before.state, event));
         }
@@ -175,14 +178,7 @@ impl Watcher {
 
     /// A flow was in one state and is in another.
     fn moved(&mut self, happened: &Happened, before: State, after: State) {
-        let lives = self.lives(happened.side, happened.flow);
-        let opening = matches!(before, State::SynSent | State::SynReceived);
-        if opening && after == State::TimeWait {
-            // TW-9: the record that the attempt had hidden is back.
-            lives.now = lives.before.take();
-        }
-        let known = lives.state.replace(after);
-        if known != Some(after) {
+        if self.lives(happened.side, happened.flow).moved(before, after) {
             self.meet(happened, after);
         }
     }

@@ -7,7 +7,7 @@ use adieu_trace::Side::{Left, Right};
 
 use super::{LONG, Scene};
 use crate::coverage::{Call, Cell, Coverage, Linger, Row, Trait, Way};
-use crate::{Forged, Occurrence, Rule, Setup, Verdict};
+use crate::{Device, Forged, Occurrence, Rule, Setup, Verdict};
 
 fn goodbye(mut scene: Scene, release: bool) -> Coverage {
     let [client, server] = scene.connect();
@@ -156,4 +156,24 @@ fn tw_9_a_record_that_comes_back_is_the_old_connection() {
     assert_eq!(scene.watcher.coverage().count(Cell::Reopening(Row::LaterStamp)), 2);
     assert_eq!(scene.watcher.coverage().count(Cell::pair(Closed, TimeWait)), 1);
     assert_eq!(scene.watcher.violations(), [""; 0]);
+}
+
+#[test]
+fn an_attempt_whose_syn_waits_for_the_device_has_no_fin() {
+    // The server's SYN-ACK is refused once; meanwhile the ACK of the old connection's FIN comes again.
+    let mut setup = Setup { device: [Device::Plain, Device::Refusing], ..Setup::new(3) };
+    setup.config.iter_mut().for_each(|config| config.timestamps = false);
+    let (mut scene, [client, server]) = Scene::connected(setup);
+    scene.close(Right, server);
+    scene.until([CloseWait, FinWait2]);
+    scene.close(Left, client);
+    scene.until([Closed, TimeWait]);
+    scene.world.release(Left, client);
+    scene.world.connect(Left);
+    assert!(scene.world.run_until(LONG, |world| world.state(Right) == State::SynReceived));
+    scene.world.forge(Right, Forged { flags: Flags::ACK, seq: 2, ack: 2, data: b"" });
+    scene.world.run_for(Duration::from_micros(100));
+    scene.watcher.look(&mut scene.world);
+    let reached = super::events(scene.watcher.coverage());
+    assert!(reached.iter().all(|(state, _)| *state != State::SynReceived), "{reached:?}");
 }

@@ -428,10 +428,22 @@ fn talk(dice: &mut Dice, number: usize, span: Duration, reuse: bool, config: &[C
     let span = if reuse { span * 10 } else { span };
     let both_gentle = dice.chance(35);
     let mut programs = [0, 1].map(|side: usize| program(dice, both_gentle, &config[side], &config[1 - side]));
+    if dice.chance(8) {
+        close_at_once(dice, &mut programs);
+    }
     // Two that wait for each other's end of stream wait for ever.
     programs[0].shut_down_early |= !programs[1].shut_down_early;
     let at = dice.time(span);
     Talk { number, at, opener: dice.side(), port, programs, settings: [settings(dice), settings(dice)] }
+}
+
+/// Both ends close at nearly the same time, so that their FINs may cross (SC-1).
+fn close_at_once(dice: &mut Dice, programs: &mut [Program; 2]) {
+    let at = time(dice, 5);
+    for program in programs {
+        let jitter = dice.time(Duration::from_millis(20));
+        program.deeds = vec![(at + jitter, Deed::ShutDown), (at + jitter + time(dice, 100), Deed::Release)];
+    }
 }
 
 fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Program {

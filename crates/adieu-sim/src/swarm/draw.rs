@@ -65,7 +65,11 @@ impl Plan {
         let incidents = incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse);
         for incident in &incidents {
             if let Mishap::Act { talk, side, .. } = incident.what {
-                talks[talk].programs[side as usize].driven = true;
+                let program = &mut talks[talk].programs[side as usize];
+                program.driven = true;
+                if program.deeds.is_empty() {
+                    program.deeds.push((time(&mut dice, 300), Deed::Release)); // Nobody stays for ever.
+                }
             }
         }
         let mut sky = Dice::new(seed, WEATHER);

@@ -26,9 +26,9 @@ impl Run {
             Occurrence::Delivered { segment, before, after } => {
                 self.see_delivered(side, flow, segment, [before.state, *after], at);
             }
-            Occurrence::Icmp { after, .. }
-            | Occurrence::TimedOut { after, .. }
-            | Occurrence::Changed { after, .. } => self.see_state(side, flow, *after),
+            Occurrence::Icmp { after, .. } | Occurrence::TimedOut { after, .. } | Occurrence::Changed { after, .. } => {
+                self.see_state(side, flow, *after)
+            }
             Occurrence::Forged => {}
             Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
         }
@@ -121,13 +121,13 @@ impl Run {
             panic!("EN-1: a receipt of no connection: {side:?} {flow} {receipt:#?}");
         };
         self.check_receipt(at, receipt);
+        self.check_promise(receipt);
         let end = self.ends.get_mut(at);
         let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..*receipt };
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
         end.receipt = Some(*receipt);
         end.established |= is_synchronized(receipt.ending.state());
     }
-
 }
 
 /// There is a connection there.

@@ -141,7 +141,7 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "N")]
     pub(crate) worlds: Option<NonZeroU64>,
     /// For how long; fractions are allowed
-    #[arg(long, value_name = "M", value_parser = minutes)]
+    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
     pub(crate) minutes: Option<Duration>,
     /// Run on N threads [default: as many as the machine has]
     #[arg(short, long, value_name = "N")]

@@ -216,12 +216,7 @@ impl World {
     }
 
     /// Begins a connection from this address and port; any free port where it is 0.
-    pub fn connect_from(
-        &mut self,
-        side: Side,
-        local: SocketAddr,
-        remote: SocketAddr,
-    ) -> Result<HandleId, ConnectError> {
+    pub fn connect_from(&mut self, side: Side, local: SocketAddr, remote: SocketAddr) -> Result<HandleId, ConnectError> {
         let now = self.time(side);
         let handle = self.host(side).stack.connect(now, Some(local), remote)?;
         let flow = self.host(side).stack.flow(handle).expect("it has just begun");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use adieu_core::Instant;
 use adieu_sim::swarm::Report;
 use adieu_trace::{Ladder, Style, Trace, human};
 use anstyle::{AnsiColor, Style as Ansi};
@@ -93,22 +94,29 @@ pub(super) fn tables(text: &mut String, report: &Report, look: Look) {
     }
 }
 
+/// How often an ending came, and in which states.
+#[derive(Default)]
+struct Row<'a> {
+    count: u64,
+    states: Vec<(u64, &'a str)>,
+}
+
 /// Endings, most frequent first, and the states they came in.
 fn endings(text: &mut String, report: &Report, look: Look) {
-    let mut rows: BTreeMap<&str, (u64, Vec<(u64, &str)>)> = BTreeMap::new();
+    let mut rows: BTreeMap<&str, Row<'_>> = BTreeMap::new();
     for ((name, state), count) in &report.endings {
         let row = rows.entry(name).or_default();
-        row.0 += count;
-        row.1.push((*count, state));
+        row.count += count;
+        row.states.push((*count, state));
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
-    rows.sort_by(|(one, (few, _)), (other, (many, _))| many.cmp(few).then(one.cmp(other)));
+    rows.sort_by(|(one, row), (other, next)| next.count.cmp(&row.count).then(one.cmp(other)));
     let longest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let digits = rows.iter().map(|(_, (count, _))| grouped(*count).len()).max().unwrap_or(0).max("ends".len());
+    let digits = rows.iter().map(|(_, row)| grouped(row.count).len()).max().unwrap_or(0).max("ends".len());
     let head = format!("{:<longest$}  {:>digits$}  in", "ending", "ends");
     text.push_str(&look.bold(&head));
     text.push('\n');
-    for (name, (count, mut states)) in rows {
+    for (name, Row { count, mut states }) in rows {
         states.sort_by(|one, other| other.cmp(one));
         let states: Vec<String> = states.iter().map(|(count, state)| format!("{state} {}", grouped(*count))).collect();
         _ = write!(text, "{name:<longest$}  {:>digits$}  ", grouped(count));
@@ -177,8 +185,9 @@ pub(super) fn ladder(text: &mut String, trace: &Trace, look: Look) {
         drawn = look.ladder().draw(&last);
     }
     let before = all - last.events.len();
-    if before > 0 {
-        _ = writeln!(text, "(The end of it; {} came before.)", many(before as u64, "event"));
+    if let Some(first) = last.events.first().filter(|_| before > 0) {
+        let (before, since) = (many(before as u64, "event"), human(first.at.since(Instant::ZERO)));
+        hang(text, "", &format!("(The end of it, {since} after the world began; {before} came before.)"), look.width);
     }
     text.push_str(&drawn);
 }

@@ -18,7 +18,7 @@ register! {
     a_capture_is_never_written_over();
     as_many_failures_are_found_as_asked_for();
     what_cannot_be_done_is_said_with_exit_code_2();
-    time_ends_a_run();
+    time_or_number_ends_a_run();
     a_signal_ends_a_run_and_shows_what_was_found();
 }
 
@@ -207,7 +207,7 @@ fn what_cannot_be_done_is_said_with_exit_code_2() {
         (&["--worlds", "0"][..], "--worlds"),
         (&["--worlds", "many"], "--worlds"),
         (&["--minutes", "0"], "more than 0"),
-        (&["--minutes", "-1"], "--minutes"),
+        (&["--minutes", "-1"], "more than 0"),
         (&["--minutes", "nan"], "more than 0"),
         (&["--jobs", "0"], "--jobs"),
         (&["--keep-going=0"], "--keep-going"),
@@ -230,9 +230,12 @@ fn what_cannot_be_done_is_said_with_exit_code_2() {
     }
 }
 
-fn time_ends_a_run() {
-    let document = document(0, &["--minutes", "0.0001", "--jobs", "1"]);
-    assert_eq!(document["worlds"], 1, "the first one is longer than that");
+fn time_or_number_ends_a_run() {
+    // No world is so short, and one has begun.
+    let short = document(0, &["--minutes", "1e-9", "--jobs", "1"]);
+    assert!(short["worlds"].as_u64() >= Some(1) && short["stopped"] == false, "{short}");
+    let long = document(0, &["--minutes", "100000", "--worlds", "2"]);
+    assert_eq!(long["worlds"], 2, "whichever comes first");
 }
 
 /// Runs for an hour unless it hears the signal.

@@ -44,12 +44,8 @@ impl Plan {
             config.iter_mut().for_each(|config| config.mtu = config.mtu.max(1280));
         }
         let count = usize::try_from(dice.pick(&[1, 2, 4, 8, 16, 24, 32, 64])).unwrap_or(1);
-        let span = dice.pick(&[
-            Duration::from_millis(1),
-            Duration::from_secs(1),
-            Duration::from_secs(10),
-            Duration::from_secs(60),
-        ]);
+        let span =
+            dice.pick(&[Duration::from_millis(1), Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)]);
         let mut talks: Vec<Talk> = (0..count)
             .map(|number| talk(&mut Dice::new(seed, TALKS + number as u64), number, span, reuse, &config))
             .collect();
@@ -63,8 +59,7 @@ impl Plan {
             config.iter_mut().for_each(|config| config.syn_cookies = false);
         }
         let mut sky = Dice::new(seed, WEATHER);
-        let initial =
-            [0, 1].map(|_| (wraps && sky.chance(80)).then(|| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)))));
+        let initial = [0, 1].map(|_| (wraps && sky.chance(80)).then(|| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)))));
         Self {
             seed,
             config,
@@ -74,8 +69,7 @@ impl Plan {
             listens: [0, 1].map(|_| dice.chance(97)),
             accept_pace: if dice.chance(70) { Duration::ZERO } else { Duration::from_secs(dice.range(1, 5)) },
             reuse,
-            heals: (weather == Weather::Healing)
-                .then(|| sky.log_time(Duration::from_millis(100), Duration::from_secs(300))),
+            heals: (weather == Weather::Healing).then(|| sky.log_time(Duration::from_millis(100), Duration::from_secs(300))),
             incidents: incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse),
             talks,
             promise: None,

@@ -89,8 +89,7 @@ impl Run {
         for at in 0..self.ends.len() {
             let end = self.ends.get(at);
             let peer = self.ends.peer(at).map(|peer| self.ends.get(peer));
-            let plain =
-                self.plan.talks[end.talk].port == Port::Any && end.app.program.is_gentle() && !end.app.host_failed;
+            let plain = self.plan.talks[end.talk].port == Port::Any && end.app.program.is_gentle() && !end.app.host_failed;
             // Of a peer that gave up, a reset that is lost tells nothing (L3).
             let gave_up = |peer: &End| peer.ending().is_some_and(|ending| !ending.is_graceful());
             let whole = peer.is_some_and(|peer| {

@@ -84,9 +84,7 @@ impl Run {
             Cause::ListenerClosed => !app.known,
             // 3.12: an orphan that still moves has ten minutes.
             Cause::OrphanLimit => {
-                let limited = config.max_orphans < 1 << 10
-                    || config.orphan_bytes < 1 << 20
-                    || squeezed
+                let limited = config.max_orphans < 1 << 10 || config.orphan_bytes < 1 << 20 || squeezed
                     || config.fin_wait_2_budget < 1 << 20;
                 closed && (limited || receipt.spent.total() >= Duration::from_secs(600))
             }

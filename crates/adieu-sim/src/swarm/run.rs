@@ -141,8 +141,7 @@ impl Run {
 
     /// Whoever was to connect has, and nobody holds a handle or will get one.
     fn is_idle(&self) -> bool {
-        let gone =
-            |end: &End| end.app.handle.is_none() && (end.app.known || end.is_over() || end.state == State::Closed);
+        let gone = |end: &End| end.app.handle.is_none() && (end.app.known || end.is_over() || end.state == State::Closed);
         self.openings.is_empty() && self.ends.iter().all(gone)
     }
 
@@ -283,13 +282,7 @@ impl Run {
 
     /// A SYN, or a cookie that came back, has begun a connection at a listener: it belongs to the plan of whoever sent
     /// that SYN.
-    pub(super) fn begin_passive(
-        &mut self,
-        side: Side,
-        flow: adieu_core::Flow,
-        irs: adieu_core::Seq,
-        now: Instant,
-    ) -> usize {
+    pub(super) fn begin_passive(&mut self, side: Side, flow: adieu_core::Flow, irs: adieu_core::Seq, now: Instant) -> usize {
         let opener = self.ends.with_number(side.other(), super::ends::reverse(flow), irs);
         let talk = opener.map_or(0, |opener| self.ends.get(opener).talk);
         let app = self.app(talk, side);

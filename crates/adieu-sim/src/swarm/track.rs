@@ -26,9 +26,9 @@ impl Run {
             Occurrence::Delivered { segment, before, after } => {
                 self.see_delivered(side, flow, segment, [before.state, *after], at);
             }
-            Occurrence::Icmp { after, .. } | Occurrence::TimedOut { after, .. } | Occurrence::Changed { after, .. } => {
-                self.see_state(side, flow, *after)
-            }
+            Occurrence::Icmp { after, .. }
+            | Occurrence::TimedOut { after, .. }
+            | Occurrence::Changed { after, .. } => self.see_state(side, flow, *after),
             Occurrence::Forged => {}
             Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
         }
@@ -128,6 +128,7 @@ impl Run {
         end.receipt = Some(*receipt);
         end.established |= is_synchronized(receipt.ending.state());
     }
+
 }
 
 /// There is a connection there.

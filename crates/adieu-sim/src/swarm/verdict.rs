@@ -103,10 +103,9 @@ impl Run {
         let both = [end, peer];
         let gentle = both.iter().all(|end| end.app.program.is_gentle() && !end.app.host_failed && !end.lost);
         let plain = self.plan.talks[end.talk].port == Port::Any && !self.plan.reuse;
-        let limited =
-            self.plan.config.iter().any(|config| config.time_wait_budget < 1 << 20 || config.unsafe_short_time_wait)
-                || self.squeezed.contains(&true)
-                || self.forgot.contains(&true);
+        let limited = self.plan.config.iter().any(|config| config.time_wait_budget < 1 << 20 || config.unsafe_short_time_wait)
+            || self.squeezed.contains(&true)
+            || self.forgot.contains(&true);
         if !gentle || !plain || limited || self.unlistened.contains(&true) {
             return;
         }

@@ -1,7 +1,7 @@
 //! What can be typed.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Tour(Tour),
     Script(Script),
+    Sim(Sim),
     Listen(Listen),
     Connect(Connect),
     Spec(Spec),
@@ -123,6 +124,65 @@ pub(crate) struct Script {
     /// Colour the output
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+/// Draw whole worlds from seeds, let everything go wrong in them, and check every promise from outside.
+///
+/// A world is two hosts with their configurations, applications, a network, and what goes wrong. It runs in virtual
+/// time, first with its faults and then healed. The same seed is the same world. One that breaks a promise is made
+/// smaller, and shown with a command that runs it again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = SIM_HELP)]
+pub(crate) struct Sim {
+    /// The first seed [default: 0]; without --worlds and --minutes this one world alone, with what it is made of
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many worlds [default: 1000, or as many as there is time for]
+    #[arg(long, value_name = "N")]
+    pub(crate) worlds: Option<NonZeroU64>,
+    /// For how long; fractions are allowed
+    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
+    pub(crate) minutes: Option<Duration>,
+    /// Run on N threads [default: as many as the machine has]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroU16>,
+    /// Leave pieces out of the one world, by their places: 0-3,7
+    #[arg(long, value_name = "LIST", requires = "seed", value_parser = crate::sim::Places::parse)]
+    pub(crate) without: Option<crate::sim::Places>,
+    /// Draw all of this connection of the one world, rather than the end of the first one
+    #[arg(long, value_name = "N", requires = "seed")]
+    pub(crate) connection: Option<usize>,
+    /// Do not stop at the first world that fails, but at the Nth [without a value: 10]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    pub(crate) keep_going: Option<NonZeroUsize>,
+    /// Show a world that fails as it is, without making it smaller
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// Where the packets of a world that fails are written (adieu-sim-SEED.pcapng)
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Check one more promise, one that nobody makes, to see what a world that breaks it looks like
+    #[arg(long, value_name = "NAME", value_parser = crate::sim::promise, hide_short_help = true)]
+    pub(crate) promise: Option<adieu_sim::swarm::Promise>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+const SIM_HELP: &str = "Ctrl-C (or SIGTERM) stops, and shows what was found so far; a second one ends at once.\n\
+    Exit codes: 0 every promise was kept, 1 one was broken, 2 a mistake in the command or something the machine \
+    lacks, 130 (143) stopped before anything was found.";
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0 && *minutes <= 1e6);
+    let time = minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)).filter(|time| !time.is_zero());
+    time.ok_or_else(|| "give minutes, more than 0 and at most a million, for example 0.5 or 60".into())
 }
 
 /// Show what adieu holds itself to when connections end, and which tests show it.

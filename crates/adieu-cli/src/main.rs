@@ -18,8 +18,9 @@ mod rootless;
 mod script;
 #[cfg(target_os = "linux")]
 mod session;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod signals;
+mod sim;
 mod spec;
 #[cfg(target_os = "linux")]
 mod state;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Tour(tour) => tour::run(&tour),
         Command::Script(script) => script::run_scripts(&script),
+        Command::Sim(sim) => sim::run(&sim),
         Command::Spec(spec) => spec::run(&spec),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),

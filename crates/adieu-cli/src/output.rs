@@ -31,6 +31,19 @@ pub(crate) fn style(color: Color) -> Style {
     }
 }
 
+/// Colour, or none.
+#[derive(Clone, Copy)]
+pub(crate) struct Ink(pub(crate) Style);
+
+impl Ink {
+    pub(crate) fn paint(self, ansi: anstyle::Style, text: &str) -> String {
+        match self.0 {
+            Style::Plain => text.to_owned(),
+            Style::Color => format!("{ansi}{text}{ansi:#}"),
+        }
+    }
+}
+
 /// Writes `text` behind `indent` columns that stand there already, in lines of at most `width`, the further ones as far
 /// in.
 pub(crate) fn wrap(page: &mut String, text: &str, indent: usize, width: usize) {
@@ -59,4 +72,17 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// A count with its thousands apart.
+pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
+    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

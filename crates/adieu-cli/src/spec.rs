@@ -64,6 +64,17 @@ pub(crate) fn run(spec: &Spec) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the ids mean that stand before a broken promise, one line each: requirements, or sections.
+pub(crate) fn meanings(ids: &str) -> Vec<String> {
+    let all = table::read();
+    let of = |id: &str| {
+        let row = all.iter().find(|row| row.id == id).map(|row| format!("{id}: {}", row.meaning));
+        let section = || all.iter().map(|row| &row.section).find(|section| section.split(' ').next() == Some(id));
+        row.or_else(|| section().cloned())
+    };
+    ids.split(", ").filter_map(of).collect()
+}
+
 /// The rows of these names, each once and in the order of the document; all where none is named.
 fn choose<'a>(all: &'a [Requirement], names: &[String]) -> Result<Vec<&'a Requirement>, Failure> {
     for name in names {

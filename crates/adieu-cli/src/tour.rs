@@ -7,6 +7,8 @@ mod linux;
 mod memory;
 mod show;
 
+pub(crate) use collapse::collapse;
+
 use std::process::ExitCode;
 
 use adieu_core::{Duration, Receipt};

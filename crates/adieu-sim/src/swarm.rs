@@ -15,23 +15,29 @@ mod ends;
 mod incidents;
 mod oracle;
 mod plan;
+mod promise;
 mod receipts;
 mod report;
 mod run;
 mod sent;
+mod show;
 mod shrink;
 mod track;
 mod verdict;
+mod words;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use adieu_core::Flow;
 
-pub use campaign::{Campaign, Campaigned, campaign};
+pub use campaign::{Campaign, Campaigned, campaign, campaign_of};
 pub use plan::{Deed, Incident, Mishap, Part, Plan, Port, Program, Reading, Talk, When};
+pub use promise::Promise;
 pub use report::Report;
 use run::Run;
-pub use shrink::{Shrunk, shrink};
+pub use show::{Shown, ShownEnd, show};
+pub use shrink::{Shrunk, shrink, shrink_plan};
 
 use crate::{Keep, World};
 
@@ -96,9 +102,29 @@ fn attempt(plan: &Plan, prepare: impl FnOnce(&mut World)) -> Result<Report, Fail
     let mut world = Box::new(World::new(run::setup(plan)));
     prepare(&mut world);
     let mut run = Run::new(plan.clone(), &mut world);
-    let result = catch_unwind(AssertUnwindSafe(|| through(&mut run, &mut world)));
-    let Err(payload) = result else { return Ok(run.into_report()) };
+    match judged(&mut run, &mut world) {
+        Ok(()) => Ok(run.into_report()),
+        Err(what) => Err(Failure { what, flow: run.flow_at_hand(), world }),
+    }
+}
+
+thread_local! {
+    static JUDGING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs a world, so that a panic would be a broken promise, and become a value: a panic hook may
+/// pass over it.
+pub fn is_judging() -> bool {
+    JUDGING.get()
+}
+
+/// Runs a world to its end, or to the promise it breaks.
+fn judged(run: &mut Run, world: &mut World) -> Result<(), String> {
+    let before = JUDGING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(|| through(run, world)));
+    JUDGING.set(before);
+    let Err(payload) = result else { return Ok(()) };
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    Err(Failure { what: text.unwrap_or("a panic without a word").into(), flow: run.flow_at_hand(), world })
+    Err(text.unwrap_or("a panic without a word").into())
 }

@@ -79,9 +79,7 @@ fn worlds_end_as_they_must() {
 #[test]
 fn a_seed_is_a_world() {
     let once = worlds(7, 40).report;
-    let again = campaign(
-        &Campaign { first: 7, worlds: Some(40), time: None, jobs: NonZeroUsize::MIN, failures: 1 },
-        |_| {},
-    );
+    let again =
+        campaign(&Campaign { first: 7, worlds: Some(40), time: None, jobs: NonZeroUsize::MIN, failures: 1 }, |_| {});
     assert_eq!(format!("{once:?}"), format!("{:?}", again.report));
 }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::Summary;
 use super::table::{Requirement, Stage};
-use crate::output;
+use crate::output::{self, Ink};
 
 /// Below this many columns the meaning stands on lines of its own.
 const NARROW: usize = 72;
@@ -80,19 +80,6 @@ fn sentence(sum: Summary) -> String {
         0 => "no requirements".to_owned(),
         1 => format!("1 requirement: {}", parts.join("; ")),
         all => format!("{all} requirements: {}", parts.join("; ")),
-    }
-}
-
-/// Colour, or none.
-#[derive(Clone, Copy)]
-struct Ink(Style);
-
-impl Ink {
-    fn paint(self, ansi: Ansi, text: &str) -> String {
-        match self.0 {
-            Style::Plain => text.to_owned(),
-            Style::Color => format!("{ansi}{text}{ansi:#}"),
-        }
     }
 }
 

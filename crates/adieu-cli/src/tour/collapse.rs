@@ -4,7 +4,7 @@ use adieu_core::wire::Flags;
 use adieu_core::{Duration, Instant};
 use adieu_trace::{Event, SegmentSeen, Side, Trace, What};
 
-use super::show::grouped;
+use crate::output::grouped;
 
 /// Segments kept at each end of a run.
 const KEPT: usize = 3;
@@ -14,7 +14,7 @@ const SHORTEST: usize = 16;
 const ORDINARY: Duration = Duration::from_millis(50);
 
 /// `trace` with the middle of each long run of data and acknowledgments replaced by its counts.
-pub(super) fn collapse(trace: &Trace) -> Trace {
+pub(crate) fn collapse(trace: &Trace) -> Trace {
     let mut events = Vec::new();
     let mut run = Vec::new();
     for event in &trace.events {

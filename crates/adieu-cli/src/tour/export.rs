@@ -7,8 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adieu_trace::{Run, json, pcapng, svg};
 use serde::Serialize;
 
-use super::collapse::collapse;
-use super::{Check, Played};
+use super::{Check, Played, collapse};
 use crate::args::Tour;
 use crate::failure::Failure;
 

@@ -5,9 +5,8 @@ use std::fmt::Write;
 use adieu_core::Receipt;
 use adieu_trace::{Ladder, receipt_block, receipts_side_by_side};
 
-use super::collapse::collapse;
-use super::{Options, Played};
-use crate::output;
+use super::{Options, Played, collapse};
+use crate::output::{self, grouped};
 
 /// The page of one scenario: title, ladder, receipts, checks.
 pub(super) fn page(Played { name, title, outcome }: &Played, options: &Options) -> String {
@@ -71,17 +70,4 @@ fn brief(receipt: &Receipt) -> String {
 fn hang(page: &mut String, mark: &str, text: &str, width: usize) {
     page.push_str(mark);
     output::wrap(page, text, mark.chars().count(), width);
-}
-
-/// A count with its thousands apart.
-pub(super) fn grouped(count: impl TryInto<u64>) -> String {
-    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

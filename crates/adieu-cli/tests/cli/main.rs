@@ -10,6 +10,7 @@ mod rootless;
 mod script;
 mod script_linux;
 mod signals;
+mod sim;
 mod spec;
 mod state;
 mod tour;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         rootless::trials(),
         signals::trials(),
         script::trials(),
+        sim::trials(),
         spec::trials(),
         state::trials(),
         tour::trials(),

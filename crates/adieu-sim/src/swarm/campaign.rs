@@ -1,6 +1,7 @@
 //! Many worlds, on as many threads as one likes.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -44,6 +45,19 @@ impl Campaigned {
 /// Runs worlds, and calls `progress` after each. Seeds are taken in order, so that with a number of worlds the outcome
 /// does not depend on the number of threads.
 pub fn campaign(campaign: &Campaign, mut progress: impl FnMut(&Campaigned)) -> Campaigned {
+    campaign_of(campaign, Plan::draw, |all| {
+        progress(all);
+        ControlFlow::Continue(())
+    })
+}
+
+/// [`campaign`] of other worlds than the seeds' own: `plan` makes them. No more worlds are begun once `progress` breaks
+/// off; those that were still count.
+pub fn campaign_of(
+    campaign: &Campaign,
+    plan: impl Fn(u64) -> Plan + Sync,
+    mut progress: impl FnMut(&Campaigned) -> ControlFlow<()>,
+) -> Campaigned {
     let began = Instant::now();
     let (next, stop) = (AtomicU64::new(campaign.first), AtomicBool::new(false));
     let end = campaign.worlds.map_or(u64::MAX, |worlds| campaign.first.saturating_add(worlds));
@@ -52,8 +66,8 @@ pub fn campaign(campaign: &Campaign, mut progress: impl FnMut(&Campaigned)) -> C
         let (sender, receiver) = channel();
         for _ in 0..campaign.jobs.get() {
             let sender = sender.clone();
-            let (next, stop) = (&next, &stop);
-            scope.spawn(move || work(next, end, stop, &sender));
+            let (next, stop, plan) = (&next, &stop, &plan);
+            scope.spawn(move || work(next, end, stop, plan, &sender));
         }
         drop(sender);
         for (seed, outcome) in receiver {
@@ -63,10 +77,9 @@ pub fn campaign(campaign: &Campaign, mut progress: impl FnMut(&Campaigned)) -> C
             }
             all.elapsed = began.elapsed();
             let late = campaign.time.is_some_and(|time| all.elapsed >= time);
-            if late || all.failed.len() >= campaign.failures {
+            if progress(&all).is_break() || late || all.failed.len() >= campaign.failures {
                 stop.store(true, Ordering::Relaxed);
             }
-            progress(&all);
         }
     });
     all.failed.sort_unstable();
@@ -76,13 +89,13 @@ pub fn campaign(campaign: &Campaign, mut progress: impl FnMut(&Campaigned)) -> C
 
 type Outcome = (u64, Result<Report, String>);
 
-fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, done: &Sender<Outcome>) {
+fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, plan: &(impl Fn(u64) -> Plan + Sync), done: &Sender<Outcome>) {
     while !stop.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             return;
         }
-        let outcome = try_run(&Plan::draw(seed)).map_err(|failure| failure.what);
+        let outcome = try_run(&plan(seed)).map_err(|failure| failure.what);
         if done.send((seed, outcome)).is_err() {
             return;
         }

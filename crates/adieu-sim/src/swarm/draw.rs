@@ -88,6 +88,7 @@ impl Plan {
                 .then(|| sky.log_time(Duration::from_millis(100), Duration::from_secs(300))),
             incidents,
             talks,
+            promise: None,
         }
     }
 }

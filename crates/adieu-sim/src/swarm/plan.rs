@@ -6,6 +6,7 @@ use std::fmt;
 use adieu_core::{Config, DrainBudget, Duration, Seq, Settings, State, Unwanted};
 use adieu_trace::Side;
 
+use super::promise::Promise;
 use crate::{Fault, IcmpError, Narrow, Wire};
 
 /// All that a seed decides beforehand.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub talks: Vec<Talk>,
     /// What goes wrong.
     pub incidents: Vec<Incident>,
+    /// One more promise to judge by, a false one; none where a seed draws the world.
+    pub promise: Option<Promise>,
 }
 
 /// One connection to come.

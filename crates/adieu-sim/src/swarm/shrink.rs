@@ -2,6 +2,7 @@
 //! broken.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::{Failure, Plan, try_run};
 
@@ -22,9 +23,20 @@ pub struct Shrunk {
 /// worlds it is content with what it has. `None` where the world does not fail. `progress` hears of every world tried:
 /// how many so far, and how many pieces are left.
 pub fn shrink(seed: u64, most: usize, mut progress: impl FnMut(usize, usize)) -> Option<Shrunk> {
-    let whole = Plan::draw(seed);
+    shrink_plan(&Plan::draw(seed), most, |tried, left| {
+        progress(tried, left);
+        ControlFlow::Continue(())
+    })
+}
+
+/// [`shrink`] of any world; once `progress` breaks off it is content with what it has.
+pub fn shrink_plan(
+    whole: &Plan,
+    most: usize,
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+) -> Option<Shrunk> {
     let parts = whole.parts().len();
-    let failure = try_run(&whole).err()?;
+    let failure = try_run(whole).err()?;
     let mut best = Shrunk { without: Vec::new(), plan: whole.clone(), failure, tried: 1 };
     let mut left: BTreeSet<usize> = (0..parts).collect();
     let mut size = left.len().div_ceil(2);
@@ -39,7 +51,9 @@ pub fn shrink(seed: u64, most: usize, mut progress: impl FnMut(usize, usize)) ->
                 (0..parts).filter(|place| !left.contains(place) || piece.contains(place)).collect();
             let plan = whole.without(&without);
             best.tried += 1;
-            progress(best.tried, left.len());
+            if progress(best.tried, left.len()).is_break() {
+                return Some(best);
+            }
             if let Err(failure) = try_run(&plan)
                 && failure.id() == best.failure.id()
             {

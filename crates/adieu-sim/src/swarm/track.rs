@@ -133,6 +133,7 @@ impl Run {
             panic!("EN-1: a receipt of no connection: {side:?} {flow} {receipt:#?}");
         };
         self.check_receipt(at, receipt);
+        self.check_promise(receipt);
         let end = self.ends.get_mut(at);
         let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..*receipt };
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");

@@ -8,7 +8,7 @@ use adieu_trace::Side;
 
 use super::ends::End;
 use super::stage::{Stage, plain};
-use crate::tour::show::grouped;
+use crate::output::grouped;
 
 impl Stage {
     pub(super) async fn say(&mut self, side: Side, words: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use adieu_trace::{Side, human};
 
 use super::place::Place;
 use super::stage::{CLIENT, SOON, Stage};
-use crate::tour::show::grouped;
+use crate::output::grouped;
 use crate::tour::{Outcome, Pair};
 
 impl Stage {

@@ -8,7 +8,7 @@ use adieu_trace::human;
 
 use super::orderly::{BY_PEER, BY_US};
 use super::stage::{EVER, Stage, pattern};
-use crate::tour::show::grouped;
+use crate::output::grouped;
 use crate::tour::{Options, Outcome};
 
 /// How long the client lets a half-closed connection be idle.

@@ -7,7 +7,7 @@ use adieu_trace::Side::{Left, Right};
 
 use super::orderly::BY_US;
 use super::stage::{EVER, Stage, pattern};
-use crate::tour::show::grouped;
+use crate::output::grouped;
 use crate::tour::{Options, Outcome};
 
 /// What the server takes on each connection before its window is closed.

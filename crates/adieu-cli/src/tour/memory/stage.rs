@@ -5,7 +5,7 @@ use adieu_sim::{Device, Goal, Heard, Setup, World};
 use adieu_trace::Side::{self, Left, Right};
 use adieu_trace::{SegmentSeen, What, human};
 
-use crate::tour::show::grouped;
+use crate::output::grouped;
 use crate::tour::{Check, Options, Outcome, Pair};
 
 /// Long enough for anything but TIME-WAIT and patience.

@@ -8,7 +8,7 @@ use adieu_trace::{Event, What};
 
 use super::orderly::BY_US;
 use super::stage::{DELAY, SOON, Stage};
-use crate::tour::show::grouped;
+use crate::output::grouped;
 use crate::tour::{Options, Outcome};
 
 /// Less than the first congestion window: a block is under way at once.

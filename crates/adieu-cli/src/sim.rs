@@ -28,6 +28,9 @@ use crate::output;
 /// Worlds, where nobody says how many or for how long.
 const WORLDS: u64 = 1000;
 
+/// Most threads.
+const JOBS: usize = 1024;
+
 /// All there is to say at the end.
 struct Outcome {
     all: Campaigned,
@@ -65,6 +68,9 @@ fn check(sim: &Sim, alone: Option<u64>) -> Result<(), Failure> {
         if given && alone.is_none() {
             return Err(Failure::usage(format_args!("{name} is for one world: give --seed N alone")));
         }
+    }
+    if sim.jobs.is_some_and(|jobs| usize::from(jobs.get()) > JOBS) {
+        return Err(Failure::usage(format_args!("--jobs: at most {JOBS} threads")));
     }
     let first = sim.seed.unwrap_or(0);
     if sim.worlds.is_some_and(|worlds| first.checked_add(worlds.get()).is_none()) {
@@ -118,7 +124,10 @@ fn plan(sim: &Sim, seed: u64) -> Plan {
 
 fn jobs(sim: &Sim) -> NonZeroUsize {
     let machine = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    sim.jobs.map_or_else(machine, NonZeroUsize::from)
+    let jobs = sim.jobs.map_or_else(machine, NonZeroUsize::from);
+    // More would have nothing to do.
+    let worlds = sim.worlds.and_then(|worlds| NonZeroUsize::try_from(worlds).ok());
+    worlds.map_or(jobs, |worlds| jobs.min(worlds))
 }
 
 /// `--promise NAME`.

@@ -210,6 +210,7 @@ fn what_cannot_be_done_is_said_with_exit_code_2() {
         (&["--minutes", "-1"], "more than 0"),
         (&["--minutes", "nan"], "more than 0"),
         (&["--jobs", "0"], "--jobs"),
+        (&["--jobs", "1025"], "at most 1024 threads"),
         (&["--keep-going=0"], "--keep-going"),
         (&["--without", "1"], "--seed"),
         (&["--connection", "1"], "--seed"),

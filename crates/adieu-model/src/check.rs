@@ -92,7 +92,7 @@ impl Model for Goodbyes {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::new(self.scope)]
+        vec![step::first(self.scope)]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {

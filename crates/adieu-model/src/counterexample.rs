@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use adieu_core::{Duration, Instant};
+use adieu_core::{Duration, Instant, State as Tcp};
 use adieu_trace::{End, Event, Ladder, Numbers, SegmentSeen, Side, Trace, What};
 
 use crate::action::{Action, Call};
@@ -47,6 +47,7 @@ impl Counterexample {
         let ends = [0, 1].map(|side| End { name: format!("{} ({})", NAMES[side], listens(side)), address: address(side) });
         let (trace, numbers) = (Trace::new(ends), Numbers::default());
         let mut teller = Teller { trace, numbers, sent: Vec::new(), now: Instant::ZERO };
+        teller.begin(&path.first()?.0);
         let steps = path.windows(2).filter_map(|pair| {
             let (before, action) = &pair[0];
             Some(teller.step(before, (*action)?, &pair[1].0))
@@ -71,6 +72,16 @@ impl fmt::Display for Counterexample {
 }
 
 impl Teller {
+    /// A search may begin with a connection.
+    fn begin(&mut self, first: &State) {
+        for (side, from) in SIDES.into_iter().enumerate() {
+            if let Some(end) = first.sides[side].last() {
+                self.numbers.begin(from, adieu_core::Seq(end.iss));
+                self.note(What::State { side: from, from: Tcp::Closed, to: Tcp::Established });
+            }
+        }
+    }
+
     fn step(&mut self, before: &State, action: Action, after: &State) -> String {
         self.now += Duration::from_millis(1);
         let text = match action {

@@ -108,14 +108,20 @@ impl Pair {
         }
     }
 
-    /// Whether section 4.5 allows it.
-    pub fn is_allowed(self) -> bool {
-        ALLOWED.contains(&(self.0, self.1))
+    /// Whether section 4.5 allows it; `crossing` where both ends connected.
+    pub fn is_allowed(self, crossing: bool) -> bool {
+        let pair = (self.0, self.1);
+        ALLOWED.contains(&pair) || crossing && CROSSING.contains(&pair)
     }
 
     /// Every pair that is allowed.
     pub fn all_allowed() -> impl Iterator<Item = Self> {
-        ALLOWED.iter().map(|(a, b)| Self(*a, *b))
+        ALLOWED.iter().chain(CROSSING).map(|(a, b)| Self(*a, *b))
+    }
+
+    /// Whether only two ends that both connected may have it.
+    pub fn is_of_crossing(self) -> bool {
+        CROSSING.contains(&(self.0, self.1))
     }
 
     /// Its place in a set of 256 bits.
@@ -148,17 +154,20 @@ const ALLOWED: &[(Kind, Kind)] = &[
     (Kind::ResetLate, Kind::ListenerClosed),
     (Kind::ResetLate, Kind::TimedOutLate),
     (Kind::ResetLate, Kind::TimedOut),
+    (Kind::ResetLate, Kind::TimedOutConnect),
     (Kind::Reset, Kind::Reset),
     (Kind::Reset, Kind::AbortedLate),
     (Kind::Reset, Kind::Aborted),
     (Kind::Reset, Kind::ListenerClosed),
     (Kind::Reset, Kind::TimedOutLate),
     (Kind::Reset, Kind::TimedOut),
+    (Kind::Reset, Kind::TimedOutConnect),
     (Kind::Reset, Kind::Nothing),
     (Kind::AbortedLate, Kind::AbortedLate),
     (Kind::AbortedLate, Kind::Aborted),
     (Kind::AbortedLate, Kind::TimedOutLate),
     (Kind::AbortedLate, Kind::TimedOut),
+    (Kind::AbortedLate, Kind::TimedOutConnect),
     (Kind::Aborted, Kind::Aborted),
     (Kind::Aborted, Kind::ListenerClosed),
     (Kind::Aborted, Kind::TimedOutLate),
@@ -175,6 +184,7 @@ const ALLOWED: &[(Kind, Kind)] = &[
     (Kind::ListenerClosed, Kind::Nothing),
     (Kind::TimedOutLate, Kind::TimedOutLate),
     (Kind::TimedOutLate, Kind::TimedOut),
+    (Kind::TimedOutLate, Kind::TimedOutConnect),
     (Kind::TimedOut, Kind::TimedOut),
     (Kind::TimedOut, Kind::TimedOutConnect),
     (Kind::TimedOut, Kind::Nothing),
@@ -184,6 +194,17 @@ const ALLOWED: &[(Kind, Kind)] = &[
     (Kind::TimedOutConnect, Kind::Nothing),
     (Kind::Refused, Kind::Nothing),
     (Kind::Cancelled, Kind::Nothing),
+];
+
+/// What section 4.5 does not name, and simultaneous opens can have: the reset that answered one end's SYN before the
+/// other had begun arrives late, when both SYNs have crossed.
+const CROSSING: &[(Kind, Kind)] = &[
+    (Kind::ResetLate, Kind::Refused),
+    (Kind::Reset, Kind::Refused),
+    (Kind::TimedOutLate, Kind::Refused),
+    (Kind::TimedOut, Kind::Refused),
+    (Kind::Refused, Kind::Refused),
+    (Kind::Refused, Kind::Cancelled),
 ];
 
 /// Whether an end is over, record and all.

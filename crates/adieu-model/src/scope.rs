@@ -13,6 +13,8 @@ pub struct Scope {
     pub sides: [Part; 2],
     /// What the wire may do.
     pub wire: Wire,
+    /// It begins with a connection that both ends have, and no packet under way.
+    pub established: bool,
     /// How the stacks differ from [`base`].
     pub config: fn(&mut Config),
 }
@@ -178,7 +180,7 @@ impl Wire {
 impl Scope {
     /// A scope of which nothing is said but what the applications do.
     pub const fn new(name: &'static str, title: &'static str, left: Part, right: Part) -> Self {
-        Self { name, title, sides: [left, right], wire: Wire::RELIABLE, config: plain }
+        Self { name, title, sides: [left, right], wire: Wire::RELIABLE, established: false, config: plain }
     }
 
     /// On this wire.
@@ -193,29 +195,146 @@ impl Scope {
         Self { config, ..self }
     }
 
+    /// With a connection to begin with.
+    #[must_use]
+    pub const fn established(self) -> Self {
+        Self { established: true, ..self }
+    }
+
     /// The scope of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         SCOPES.iter().find(|scope| scope.name == name)
     }
 }
 
-const HALF: Calls = Calls::SHUT_DOWN.and(Calls::READ).and(Calls::WRITE);
-const POLITE: Calls = HALF.and(Calls::CLOSE);
+/// Closing in all ways that are not a reset.
+const LEAVE: Calls = Calls::CLOSE.and(Calls::SHUT_DOWN).and(Calls::DROP);
+/// A stream in one direction, and its end.
+const STREAM: Calls = Calls::WRITE.and(Calls::READ).and(Calls::SHUT_DOWN);
 
 /// All scopes, in the order in which they are looked at.
 pub const SCOPES: &[Scope] = &[
     Scope::new(
+        "opening",
+        "an attempt is given up, on either side, at every moment of the handshake",
+        Part::CLIENT.calls(Calls::CLOSE.and(Calls::ABORT), 1),
+        Part::SERVER.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(1, 0) }),
+    Scope::new(
         "goodbye",
         "both close, in any order, with losses and copies",
-        Part::CLIENT.calls(Calls::CLOSE.and(Calls::SHUT_DOWN).and(Calls::DROP), 2),
-        Part::SERVER.calls(Calls::CLOSE.and(Calls::SHUT_DOWN).and(Calls::DROP), 2),
+        Part::CLIENT.calls(LEAVE, 1),
+        Part::SERVER.calls(LEAVE, 1),
     )
-    .on(Wire::RELIABLE.faults(2, 2)),
+    .on(Wire::RELIABLE.faults(2, 1))
+    .established(),
     Scope::new(
         "half-close",
         "one direction closes first, and the other goes on",
-        Part::CLIENT.calls(POLITE, 4).bytes(1),
-        Part::SERVER.calls(POLITE, 4).bytes(1),
+        Part::CLIENT.calls(STREAM, 2),
+        Part::SERVER.calls(STREAM, 2).bytes(1),
     )
-    .on(Wire::RELIABLE.faults(1, 1)),
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(1, 1) })
+    .established(),
+    Scope::new(
+        "unread",
+        "bytes that nobody reads, and ends that close over them",
+        Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 2).bytes(1),
+        Part::SERVER.calls(Calls::READ.and(Calls::CLOSE).and(Calls::DROP), 2),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .established(),
+    Scope::new(
+        "data",
+        "three bytes in three segments, in any order, and FIN",
+        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::SHUT_DOWN), 4).bytes(3) },
+        Part::SERVER.calls(Calls::READ, 1),
+    )
+    .on(Wire::RELIABLE.faults(0, 1))
+    .established(),
+    Scope::new(
+        "window",
+        "a window that closes before the last byte, and before FIN",
+        Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 4).bytes(3),
+        Part::SERVER.calls(Calls::READ, 2),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE })
+    .with(|config| config.receive_buffer = 2)
+    .established(),
+    Scope::new(
+        "crossing",
+        "both connect to each other, and close",
+        Part::CLIENT.calls(Calls::CLOSE, 1),
+        Part::CLIENT.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE }),
+    Scope::new(
+        "abort",
+        "either end gives up at any moment, while the other closes or writes",
+        Part::CLIENT.calls(Calls::ABORT.and(Calls::CLOSE), 2),
+        Part::SERVER.calls(Calls::ABORT.and(Calls::CLOSE), 2),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(1, 0) })
+    .established(),
+    Scope::new(
+        "silence",
+        "the wire dies at any moment, for good",
+        Part::CLIENT.calls(Calls::CLOSE.and(Calls::WRITE), 2).bytes(1),
+        Part::SERVER.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { dies: true, flight: 3, ..Wire::RELIABLE })
+    .established(),
+    Scope::new(
+        "patience",
+        "time passes between repetitions of FIN and their answers",
+        Part { waits: 1, ..Part::CLIENT.calls(Calls::CLOSE, 1) },
+        Part { waits: 1, ..Part::SERVER.calls(Calls::CLOSE, 1) },
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(2, 0) })
+    .established(),
+    Scope::new(
+        "reuse",
+        "the same addresses and ports again, while old segments are under way",
+        Part { connects: 2, ..Part::CLIENT.calls(Calls::CLOSE, 1) },
+        Part::SERVER.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .established(),
+    Scope::new(
+        "restart",
+        "the listener goes and comes back",
+        Part::CLIENT.calls(Calls::CLOSE, 1),
+        Part { restarts: 1, ..Part::SERVER.calls(Calls::CLOSE, 1) },
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE }),
+    Scope::new(
+        "eviction",
+        "TIME-WAIT ends early, and the same addresses and ports come again",
+        Part { connects: 2, ..Part::CLIENT.calls(Calls::CLOSE, 1) },
+        Part::SERVER.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { evicts: true, flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .established(),
+    Scope::new(
+        "extensions",
+        "timestamps, selective and delayed acknowledgments, window scaling and probes of the tail",
+        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 3).bytes(2) },
+        Part::SERVER.calls(Calls::CLOSE, 1),
+    )
+    .on(Wire { flight: 3, ..Wire::RELIABLE })
+    .with(|config| {
+        (config.timestamps, config.selective_acks, config.loss_probes, config.window_scaling) = (true, true, true, true);
+        (config.ack_delay, config.mtu) = (Duration::from_millis(48), 120);
+    })
+    .established(),
 ];
+
+/// What nothing can hold on: a wire that forges. A search that finds nothing here looks at nothing.
+pub const FORGED: Scope = Scope::new(
+    "forged",
+    "the wire sets FIN where nobody has closed",
+    Part::CLIENT.calls(Calls::WRITE, 1).bytes(1),
+    Part::SERVER,
+)
+.on(Wire { forges: true, ..Wire::RELIABLE });

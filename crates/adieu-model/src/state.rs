@@ -95,6 +95,9 @@ pub(crate) fn flow(side: usize) -> Flow {
 
 /// Initial numbers just before the wrap: data crosses it on the left, and begins behind it on the right.
 const FIRST: [u32; 2] = [u32::MAX - 1, u32::MAX];
+/// Where both connect: there the middle of all numbers is crossed. A reset that answers a SYN has number 0, which none
+/// of a connection's numbers is but by a chance of one in four billion.
+const MIDDLE: [u32; 2] = [u32::MAX / 2 - 1, u32::MAX / 2];
 
 impl Side {
     fn new(scope: &Scope, side: usize) -> Self {
@@ -103,7 +106,8 @@ impl Side {
         (scope.config)(&mut config);
         config.addresses = vec![address(side).ip()];
         let secrets = Secrets::from_bytes([u8::try_from(side).unwrap_or(0) + 7; 48]);
-        let now = begins_at(&Stack::new(config.clone(), secrets.clone(), checksum::sum), side);
+        let first = if scope.sides.iter().any(|part| part.listens) { FIRST } else { MIDDLE };
+        let now = begins_at(&Stack::new(config.clone(), secrets.clone(), checksum::sum), side, first[side]);
         let mut stack = Stack::new(config, secrets, checksum::sum);
         stack.handle_timeout(now);
         let listener = part.listens.then(|| stack.listen_with(address(side), part.settings()).ok()).flatten();
@@ -132,11 +136,11 @@ impl Side {
 }
 
 /// When the clock of initial numbers says what the first connection shall begin with.
-fn begins_at(stack: &Stack, side: usize) -> Instant {
+fn begins_at(stack: &Stack, side: usize, first: u32) -> Instant {
     let mut probe = stack.clone();
     _ = probe.connect(Instant::ZERO, Some(address(side)), address(1 - side));
     let syn = probe.poll_transmit(Instant::ZERO).map(|packet| packet.to_vec()).unwrap_or_default();
-    let ahead = read(&syn).map_or(0, |segment| FIRST[side].wrapping_sub(segment.seq.0));
+    let ahead = read(&syn).map_or(0, |segment| first.wrapping_sub(segment.seq.0));
     Instant::ZERO + Duration::from_nanos(u64::from(ahead) * 4_000)
 }
 

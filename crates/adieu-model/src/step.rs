@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adieu_core::wire::checksum::Checksum;
 use adieu_core::wire::{Flags, Packet, checksum};
-use adieu_core::{Ending, FlowView, ReadError, Receipt, State as Tcp, WriteError};
+use adieu_core::{Duration, Ending, FlowView, ReadError, Receipt, State as Tcp, WriteError};
 
 use crate::action::{Action, Call, WAIT};
 use crate::end::{End, Stage, initial};
@@ -44,8 +44,23 @@ pub(crate) enum Heard {
     Accepted,
 }
 
+/// Between two connections with the same addresses and ports: two that the clock of initial numbers could not tell apart
+/// are none that two calls or two SYNs can make.
+const MOMENT: Duration = Duration::from_millis(16);
+
 /// More packets than that in one step are an endless loop (INV-16).
 const ENDLESS: usize = 16;
+
+/// The state a scope begins with.
+pub(crate) fn first(scope: &Scope) -> State {
+    let state = State::new(scope);
+    if !scope.established {
+        return state;
+    }
+    let handshake = [Action::Call(0, Call::Connect), Action::Deliver(0), Action::Deliver(0), Action::Deliver(0)];
+    let steps = handshake.into_iter().chain([Action::Call(1, Call::Accept)]);
+    steps.fold(state, |state, action| next(scope, &state, action).unwrap_or(state))
+}
 
 /// What `action` makes of `last`; `None` where it cannot happen.
 pub(crate) fn next(scope: &Scope, last: &State, action: Action) -> Option<State> {
@@ -116,7 +131,10 @@ fn perform(scope: &Scope, side: &mut Side, number: usize, call: Call) -> Option<
     match call {
         Call::Connect => {
             side.left.connects -= 1;
-            let (local, remote) = (Some(address(number)), address(1 - number));
+            if !side.ends.is_empty() {
+                side.now += MOMENT;
+            }
+            let (now, local, remote) = (side.now, Some(address(number)), address(1 - number));
             let handle = side.stack.connect_with(now, local, remote, part.settings()).ok()?;
             let view = side.stack.view(&flow(number))?;
             let end = End { handle: Some(handle), passive: false, accepted: true, ..End::new(side.next_tag, &view) };
@@ -189,13 +207,12 @@ fn perform(scope: &Scope, side: &mut Side, number: usize, call: Call) -> Option<
     Some(None)
 }
 
-/// A packet arrives. What can only begin a connection where there was one before comes a moment later: two connections
-/// that a clock of initial numbers could not tell apart are none that two SYNs can make.
+/// A packet arrives. What can only begin a connection where there was one before comes a moment later.
 fn arrive(side: &mut Side, parcel: &Parcel) {
     let segment = parcel.segment();
     let syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
     if syn && side.last().is_some_and(|end| !end.stage.is_live()) {
-        side.now += adieu_core::Duration::from_millis(16);
+        side.now += MOMENT;
     }
     if let Some(end) = side.ends.last_mut().filter(|end| end.stage.is_live()) {
         if let Some(irs) = end.irs.filter(|_| !segment.payload.is_empty()) {

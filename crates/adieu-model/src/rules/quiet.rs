@@ -1,6 +1,6 @@
 //! What must be left, or not left, where nothing happens any more.
 
-use adieu_core::{FlowView, Instant, State as Tcp};
+use adieu_core::{Ending, FlowView, Instant, State as Tcp};
 
 use super::{fault, peer_of};
 use crate::end::{End, Stage};
@@ -65,7 +65,8 @@ fn judge_after(scope: &Scope, state: &State, side: usize, end: &End) -> Option<F
     let polite = |end: &End| !end.aborted && end.received == end.read;
     let graceful = |end: &End| end.ending.is_some_and(|ending| ending.is_graceful());
     let alone = state.sides.iter().all(|side| side.ends.len() == 1);
-    let untimed = state.sides.iter().all(|side| side.stack.endings().by_name("timed-out-retransmission") == 0);
+    let gave_up = |end: &End| matches!(end.ending, Some(Ending::TimedOut { .. }));
+    let untimed = !gave_up(end) && !gave_up(peer);
     if kind && alone && untimed && polite(end) && polite(peer) && end.finished && peer.finished {
         let reset = |end: &End| end.ending.is_some() && !graceful(end);
         if reset(end) && !peer.expired {

@@ -10,6 +10,7 @@ mod exec;
 mod failure;
 #[cfg(target_os = "linux")]
 mod listen;
+mod model;
 mod output;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Tour(tour) => tour::run(&tour),
         Command::Script(script) => script::run_scripts(&script),
+        Command::Model(model) => model::run(&model),
         Command::Spec(spec) => spec::run(&spec),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),

@@ -196,6 +196,16 @@ const ALLOWED: &[(Kind, Kind)] = &[
     (Kind::Cancelled, Kind::Nothing),
 ];
 
+/// Why no scope reaches a pair that is allowed.
+pub fn why_not(pair: Pair) -> &'static str {
+    match (pair.0, pair.1) {
+        (Kind::AbortedLate, Kind::TimedOutConnect) | (Kind::ResetLate | Kind::TimedOutLate, Kind::TimedOutConnect) => {
+            "one end must be closing while the other still repeats its SYN-ACK"
+        }
+        _ => "no scope has the calls it takes",
+    }
+}
+
 /// What section 4.5 does not name, and simultaneous opens can have: the reset that answered one end's SYN before the
 /// other had begun arrives late, when both SYNs have crossed.
 const CROSSING: &[(Kind, Kind)] = &[

@@ -25,7 +25,7 @@ mod step;
 
 pub use check::{Limits, Outcome, Progress, check, check_with};
 pub use counterexample::Counterexample;
-pub use endings::{Kind, Pair};
+pub use endings::{Kind, Pair, why_not};
 pub use joint::{Joint, STATES, Weather, added, allowed};
 pub use scope::{Calls, FORGED, Part, RTO, SCOPES, Scope, TIME_WAIT, Wire, base};
 pub use state::Fault;

@@ -227,7 +227,7 @@ pub const SCOPES: &[Scope] = &[
         Part::CLIENT.calls(LEAVE, 1),
         Part::SERVER.calls(LEAVE, 1),
     )
-    .on(Wire::RELIABLE.faults(2, 1))
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(1, 1) })
     .established(),
     Scope::new(
         "half-close",
@@ -235,7 +235,7 @@ pub const SCOPES: &[Scope] = &[
         Part::CLIENT.calls(STREAM, 2),
         Part::SERVER.calls(STREAM, 2).bytes(1),
     )
-    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(1, 1) })
+    .on(Wire { flight: 3, ..Wire::RELIABLE })
     .established(),
     Scope::new(
         "unread",
@@ -243,21 +243,21 @@ pub const SCOPES: &[Scope] = &[
         Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 2).bytes(1),
         Part::SERVER.calls(Calls::READ.and(Calls::CLOSE).and(Calls::DROP), 2),
     )
-    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .on(Wire { flight: 3, ..Wire::RELIABLE })
     .established(),
     Scope::new(
         "data",
-        "three bytes in three segments, in any order, and FIN",
-        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::SHUT_DOWN), 4).bytes(3) },
+        "two bytes in two segments, in any order, and FIN",
+        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::SHUT_DOWN), 3).bytes(2) },
         Part::SERVER.calls(Calls::READ, 1),
     )
-    .on(Wire::RELIABLE.faults(0, 1))
+    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(0, 1) })
     .established(),
     Scope::new(
         "window",
         "a window that closes before the last byte, and before FIN",
         Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 4).bytes(3),
-        Part::SERVER.calls(Calls::READ, 2),
+        Part::SERVER.calls(Calls::READ, 1),
     )
     .on(Wire { flight: 3, ..Wire::RELIABLE })
     .with(|config| config.receive_buffer = 2)
@@ -299,7 +299,7 @@ pub const SCOPES: &[Scope] = &[
         Part { connects: 2, ..Part::CLIENT.calls(Calls::CLOSE, 1) },
         Part::SERVER.calls(Calls::CLOSE, 1),
     )
-    .on(Wire { flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .on(Wire { flight: 3, ..Wire::RELIABLE })
     .established(),
     Scope::new(
         "restart",
@@ -314,7 +314,7 @@ pub const SCOPES: &[Scope] = &[
         Part { connects: 2, ..Part::CLIENT.calls(Calls::CLOSE, 1) },
         Part::SERVER.calls(Calls::CLOSE, 1),
     )
-    .on(Wire { evicts: true, flight: 3, ..Wire::RELIABLE.faults(0, 1) })
+    .on(Wire { evicts: true, flight: 3, ..Wire::RELIABLE })
     .established(),
     Scope::new(
         "extensions",

@@ -65,7 +65,7 @@ fn judge_after(scope: &Scope, state: &State, side: usize, end: &End) -> Option<F
     let polite = |end: &End| !end.aborted && end.received == end.read;
     let graceful = |end: &End| end.ending.is_some_and(|ending| ending.is_graceful());
     let alone = state.sides.iter().all(|side| side.ends.len() == 1);
-    let gave_up = |end: &End| matches!(end.ending, Some(Ending::TimedOut { .. }));
+    let gave_up = |end: &End| matches!(end.ending, Some(Ending::TimedOut { .. } | Ending::Aborted { .. }));
     let untimed = !gave_up(end) && !gave_up(peer);
     if kind && alone && untimed && polite(end) && polite(peer) && end.finished && peer.finished {
         let reset = |end: &End| end.ending.is_some() && !graceful(end);

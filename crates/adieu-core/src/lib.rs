@@ -45,7 +45,7 @@ pub use secrets::Secrets;
 pub use seq::{Offset, Seq};
 pub use settings::{Keepalive, Settings};
 pub use stack::{
-    Armed, BindError, CarryError, ConnectError, Endings, Flow, FlowState, FlowView, HandleId, Imported, Leaving, Leftover,
-    ListenerId, Numbers, Outgoing, Outlook, PortUsage, Stack, Stats, Warning,
+    Armed, BindError, CarryError, ConnectError, Endings, Flow, FlowState, FlowView, HandleId, Imported, Leaving,
+    Leftover, ListenerId, Numbers, Outgoing, Outlook, PortUsage, Stack, Stats, Warning,
 };
 pub use time::{Duration, Instant};

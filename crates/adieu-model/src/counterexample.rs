@@ -44,7 +44,8 @@ impl Counterexample {
     pub(crate) fn of(scope: &Scope, path: Vec<(State, Option<Action>)>) -> Option<Self> {
         let fault = path.last()?.0.fault.as_deref()?.clone();
         let listens = |side: usize| if scope.sides[side].listens { "listens" } else { "connects" };
-        let ends = [0, 1].map(|side| End { name: format!("{} ({})", NAMES[side], listens(side)), address: address(side) });
+        let ends =
+            [0, 1].map(|side| End { name: format!("{} ({})", NAMES[side], listens(side)), address: address(side) });
         let (trace, numbers) = (Trace::new(ends), Numbers::default());
         let mut teller = Teller { trace, numbers, sent: Vec::new(), now: Instant::ZERO };
         teller.begin(&path.first()?.0);
@@ -61,7 +62,13 @@ impl Counterexample {
     pub fn page(&self, ladder: &Ladder) -> String {
         let width = self.steps.len().to_string().len();
         let numbered = self.steps.iter().enumerate().map(|(at, step)| format!("{:>width$}  {step}\n", at + 1));
-        format!("{}: {}\n\n{}\n{}", self.fault.id, self.fault.text, numbered.collect::<String>(), ladder.draw(&self.trace))
+        format!(
+            "{}: {}\n\n{}\n{}",
+            self.fault.id,
+            self.fault.text,
+            numbered.collect::<String>(),
+            ladder.draw(&self.trace)
+        )
     }
 }
 

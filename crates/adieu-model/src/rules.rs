@@ -37,7 +37,8 @@ pub(crate) fn peer_of<'a>(state: &'a State, side: usize, end: &End) -> Option<&'
 
 /// Whether a segment acknowledges the SYN of an end that is opening, from within the window (INV-22).
 pub(crate) fn confirms(end: &End, segment: &Segment<'_>) -> bool {
-    let acks = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST) && segment.ack.0 == end.iss.wrapping_add(1);
+    let acks =
+        segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST) && segment.ack.0 == end.iss.wrapping_add(1);
     match (end.stage, end.irs) {
         (Stage::Opening(Tcp::SynSent), _) => acks && segment.flags.has(Flags::SYN),
         // Up to the octet before the window: a keepalive, a SYN-ACK that has crossed ours.

@@ -167,8 +167,7 @@ impl Part {
 
 impl Wire {
     /// Four packets in flight, in any order; none is lost.
-    pub const RELIABLE: Self =
-        Self { flight: 4, losses: 0, copies: 0, dies: false, evicts: false, forges: false };
+    pub const RELIABLE: Self = Self { flight: 4, losses: 0, copies: 0, dies: false, evicts: false, forges: false };
 
     /// Loses and repeats so many.
     #[must_use]
@@ -324,7 +323,8 @@ pub const SCOPES: &[Scope] = &[
     )
     .on(Wire { flight: 3, ..Wire::RELIABLE })
     .with(|config| {
-        (config.timestamps, config.selective_acks, config.loss_probes, config.window_scaling) = (true, true, true, true);
+        (config.timestamps, config.selective_acks, config.loss_probes, config.window_scaling) =
+            (true, true, true, true);
         (config.ack_delay, config.mtu) = (Duration::from_millis(48), 120);
     })
     .established(),

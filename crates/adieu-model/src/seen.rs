@@ -56,9 +56,8 @@ impl Seen {
     }
 
     pub(crate) fn pairs(&self) -> BTreeSet<Pair> {
-        let all = (0..16 * Kind::ALL.len()).filter(|place| {
-            self.pairs[place / 64].load(Ordering::Relaxed) & 1 << (place % 64) != 0
-        });
+        let all = (0..16 * Kind::ALL.len())
+            .filter(|place| self.pairs[place / 64].load(Ordering::Relaxed) & 1 << (place % 64) != 0);
         all.filter_map(Pair::at).collect()
     }
 }

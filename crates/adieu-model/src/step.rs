@@ -319,7 +319,11 @@ fn look(side: &mut Side, number: usize) -> Option<Fault> {
     for (at, end) in side.ends.iter_mut().enumerate() {
         let stage = match view {
             Some(FlowView::Record { time_wait, .. }) if Some(at) == shown => {
-                if time_wait { Stage::Waiting } else { Stage::Quarantined }
+                if time_wait {
+                    Stage::Waiting
+                } else {
+                    Stage::Quarantined
+                }
             }
             Some(FlowView::Opening { .. }) if at != newest && is_record(end.stage) => end.stage,
             Some(FlowView::Opening { state, .. }) if at == newest => Stage::Opening(state),

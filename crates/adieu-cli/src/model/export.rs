@@ -12,9 +12,10 @@ pub(crate) fn to_json(outcomes: &[Outcome]) -> Result<String, Failure> {
 }
 
 fn scope(outcome: &Outcome) -> Value {
-    let violation = outcome.violation.as_ref().map(|violation| {
-        json!({ "id": violation.fault.id, "text": violation.fault.text, "steps": violation.steps })
-    });
+    let violation = outcome
+        .violation
+        .as_ref()
+        .map(|violation| json!({ "id": violation.fault.id, "text": violation.fault.text, "steps": violation.steps }));
     let joint = |weather: Weather| names(outcome.joint[weather as usize]);
     json!({
         "name": outcome.scope,

@@ -40,7 +40,9 @@ fn seen(outcomes: &[Outcome], weather: Weather) -> Joint {
 
 /// Whether both ends were seen together in all states that are possible, and in no others.
 pub(crate) fn joint_states_are_right(outcomes: &[Outcome]) -> bool {
-    Weather::ALL.into_iter().all(|weather| judge(outcomes, weather).0.is_empty() && judge(outcomes, weather).1.is_empty())
+    Weather::ALL
+        .into_iter()
+        .all(|weather| judge(outcomes, weather).0.is_empty() && judge(outcomes, weather).1.is_empty())
 }
 
 /// What should have been seen and was not, and the other way round.

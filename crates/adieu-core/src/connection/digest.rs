@@ -41,8 +41,9 @@ impl Connection {
         stamps.digest(moment, state);
         path.digest(moment, state);
         drain.digest(moment, state);
-        let Self { probe_due, tail_due, sliver_due, sack, scaled, keepalive_due, alarm, announced, peer_timeout, .. } =
-            self;
+        let Self {
+            probe_due, tail_due, sliver_due, sack, scaled, keepalive_due, alarm, announced, peer_timeout, ..
+        } = self;
         (probe_due, tail_due, sliver_due, sack, scaled, keepalive_due, alarm, announced, peer_timeout).hash(state);
         self.digest_ages(moment, state);
     }

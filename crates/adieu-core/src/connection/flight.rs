@@ -48,11 +48,11 @@ impl Digest for Flight {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
         let Self { dsack_round, reduced, .. } = self;
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
-        moment.at(*reduced, state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
         for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {
-            (start, end, fate, resent, doubtful).hash(state);
+            // Of the last reduction only matters whether what was sent again came after it.
+            (start, end, fate, resent, doubtful, *resent && sent >= reduced).hash(state);
             moment.at(*sent, state);
         }
     }

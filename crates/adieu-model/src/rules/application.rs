@@ -49,7 +49,14 @@ fn judge_byte(state: &State, side: usize, end: &End, byte: u8, place: u8) -> Opt
         return None;
     }
     let id = if byte >> 4 == peer.byte(1 - side, 0) >> 4 { "INV-1" } else { "INV-8" };
-    fault(id, format!("byte {byte:#04x} at place {place}, where {} of {:#04x} were written", peer.written, peer.byte(1 - side, 0)))
+    fault(
+        id,
+        format!(
+            "byte {byte:#04x} at place {place}, where {} of {:#04x} were written",
+            peer.written,
+            peer.byte(1 - side, 0)
+        ),
+    )
 }
 
 fn judge_end(state: &mut State, step: &Step<'_>, at: usize) -> Option<Fault> {

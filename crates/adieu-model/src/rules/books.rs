@@ -16,7 +16,9 @@ pub(super) fn judge(state: &mut State, step: &Step<'_>) -> Option<Fault> {
     };
     let end = side.last()?;
     let found = numbers
-        .and_then(|numbers| judge_state(&numbers).or_else(|| judge_timers(&numbers, end)).or_else(|| judge_moves(&numbers, end)))
+        .and_then(|numbers| {
+            judge_state(&numbers).or_else(|| judge_timers(&numbers, end)).or_else(|| judge_moves(&numbers, end))
+        })
         .or_else(|| judge_waits(side, end))
         .or_else(|| judge_beginning(step, end))
         .or_else(|| judge_ending(step, end));

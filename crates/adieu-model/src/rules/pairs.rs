@@ -56,7 +56,7 @@ fn judge_joint(end: &End, peer: &End) -> Option<Fault> {
 fn judge_endings(end: &End, peer: &End) -> Option<Fault> {
     let pair = crate::endings::Pair::of(end, Some(peer))?;
     if !pair.is_allowed(!end.passive && !peer.passive) {
-        return fault("L1", format!("{pair}: no such pair of endings"));
+        return fault("EP-1", format!("{pair}: no such pair of endings"));
     }
     let late = matches!(peer.ending, Some(Ending::ResetByPeer { state: Tcp::LastAck | Tcp::Closing }));
     let graceful = end.ending.is_some_and(|ending| ending.is_graceful());

@@ -42,9 +42,11 @@ fn judge_numbers(state: &State, side: usize, segment: &Segment<'_>) -> Option<Fa
         return fault("INV-9", format!("FIN at {after}, after {} bytes, closed: {}", end.written, end.finished));
     }
     let places = start.saturating_sub(1)..;
-    let wrong = segment.payload.iter().zip(places).find(|(byte, place)| {
-        **byte != end.byte(side, u8::try_from(*place).unwrap_or(u8::MAX))
-    });
+    let wrong = segment
+        .payload
+        .iter()
+        .zip(places)
+        .find(|(byte, place)| **byte != end.byte(side, u8::try_from(*place).unwrap_or(u8::MAX)));
     wrong.and_then(|(byte, place)| fault("INV-9", format!("octet {byte:#04x} at place {place}")))
 }
 
@@ -55,9 +57,9 @@ fn judge_reset(state: &State, step: &Step<'_>, segment: &Segment<'_>) -> Option<
     }
     let now = state.sides[step.side].last();
     let was = step.before.map_or(Stage::Gone, |(_, stage)| stage);
-    let gave_up = now.and_then(|end| end.ending).is_some_and(|ending| {
-        matches!(ending, Ending::Aborted { .. } | Ending::TimedOut { .. })
-    });
+    let gave_up = now
+        .and_then(|end| end.ending)
+        .is_some_and(|ending| matches!(ending, Ending::Aborted { .. } | Ending::TimedOut { .. }));
     let ended_now = was.is_live() && now.is_none_or(|end| !end.stage.is_live());
     match (step.why, was) {
         (_, stage) if stage.is_live() && ended_now && gave_up => None,

@@ -318,7 +318,7 @@ pub const SCOPES: &[Scope] = &[
     Scope::new(
         "extensions",
         "timestamps, selective and delayed acknowledgments, window scaling and probes of the tail",
-        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 3).bytes(2) },
+        Part { nodelay: true, ..Part::CLIENT.calls(Calls::WRITE.and(Calls::CLOSE), 2).bytes(1) },
         Part::SERVER.calls(Calls::CLOSE, 1),
     )
     .on(Wire { flight: 3, ..Wire::RELIABLE })

@@ -4,6 +4,7 @@ mod common;
 mod connect;
 mod linux;
 mod listen;
+mod model;
 mod peers;
 mod real;
 mod rootless;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         signals::trials(),
         script::trials(),
         spec::trials(),
+        model::trials(),
         state::trials(),
         tour::trials(),
         harness::trials(),

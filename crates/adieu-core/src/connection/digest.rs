@@ -34,7 +34,8 @@ impl Connection {
     fn digest_times<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { timers, rtt, rack, congestion, trouble, ack, stamps, path, drain, .. } = self;
         timers.digest(moment, state);
-        (rtt, congestion).hash(state);
+        rtt.digest(moment, state);
+        congestion.hash(state);
         rack.digest(moment, state);
         trouble.digest(moment, state);
         ack.digest(moment, state);
@@ -64,6 +65,8 @@ impl Connection {
         if self.is_detached() && has_orphan_limits(config) {
             moment.ago(*orphaned, Duration::MAX, state);
         }
+        // Who becomes an orphan begins to count anew.
+        (if self.is_detached() { trouble.probes } else { trouble.probes.min(1) }).hash(state);
         if send.is_pending() {
             let patience = self.user_timeout(config).filter(|limit| *limit < Duration::MAX).unwrap_or_default();
             let bound = patience.max(ORPHAN_PATIENCE).max(config.max_rto.saturating_mul(2));
@@ -91,9 +94,10 @@ fn has_orphan_limits(config: &Config) -> bool {
 
 impl Digest for Trouble {
     fn digest<H: Hasher>(&self, _: &Moment<'_>, state: &mut H) {
-        // `since` is for who knows whether anything is waited for.
-        let Self { recover, since: _, tries, probes, duplicates, recovering, partial, keepalives, unreachable } = self;
-        (recover, tries, probes, duplicates, recovering, partial, keepalives, unreachable).hash(state);
+        // `since` is for who knows whether anything is waited for, and `probes` for who knows whether somebody owns it.
+        let Self { recover, since: _, tries, probes: _, duplicates, recovering, partial, keepalives, unreachable } =
+            self;
+        (recover, tries, duplicates, recovering, partial, keepalives, unreachable).hash(state);
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) enum Command {
     Sim(Sim),
     Listen(Listen),
     Connect(Connect),
+    Model(Model),
     Spec(Spec),
 }
 
@@ -183,6 +184,40 @@ fn minutes(text: &str) -> Result<Duration, String> {
     let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0 && *minutes <= 1e6);
     let time = minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)).filter(|time| !time.is_zero());
     time.ok_or_else(|| "give minutes, more than 0 and at most a million, for example 0.5 or 60".into())
+}
+
+/// Look at everything that can happen to two ends of a connection, within bounds: every call at every moment, every
+/// order of arrival, every timer whenever it is armed, on the code that ships.
+///
+/// What does not hold is shown with the steps that lead there, and as a picture; the exit code is then 1.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Model {
+    /// Scopes to search; all of them where none is named
+    #[arg(value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// List the scopes and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Search on N threads [default: as many as the machine has]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroU16>,
+    /// Stop each search after about N states
+    #[arg(long, value_name = "N", value_parser = states)]
+    pub(crate) states: Option<usize>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+fn states(text: &str) -> Result<usize, String> {
+    let states = text.replace('_', "").parse::<usize>().ok().filter(|states| *states > 0);
+    states.ok_or_else(|| "give a number of states from 1, for example 1000000".into())
 }
 
 /// Show what adieu holds itself to when connections end, and which tests show it.

@@ -10,6 +10,7 @@ mod exec;
 mod failure;
 #[cfg(target_os = "linux")]
 mod listen;
+mod model;
 mod output;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Tour(tour) => tour::run(&tour),
         Command::Script(script) => script::run_scripts(&script),
         Command::Sim(sim) => sim::run(&sim),
+        Command::Model(model) => model::run(&model),
         Command::Spec(spec) => spec::run(&spec),
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(&listen),

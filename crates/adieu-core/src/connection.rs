@@ -4,6 +4,7 @@ pub(crate) mod ack;
 mod check;
 pub mod close;
 pub(crate) mod congestion;
+mod digest;
 pub mod ending;
 mod events;
 pub(crate) mod flight;

@@ -1,10 +1,13 @@
 //! FIN-WAIT-2 when nobody owns the connection any more: all of ours is delivered, nothing of the peer's is wanted. What
 //! is left to do fits into a record: answer, meet new data with a reset, and wait for the FIN, for a time (OR-4, TO-9).
 
+use core::hash::{Hash, Hasher};
+
 use crate::connection::close::{Closer, State};
 use crate::connection::ending::{Cause, Ending, Order, Phase, Receipt, Spent};
 use crate::connection::recv::Position;
 use crate::connection::stamps::{Stamps, later};
+use crate::digest::{Digest, Moment};
 use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 use crate::time_wait::{Legacy, Links};
@@ -361,6 +364,17 @@ impl FinWait2 {
         }
         spent.end(now);
         spent
+    }
+}
+
+impl Digest for FinWait2 {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { send_next, recv_next, since: _, expires, replied, links: _, recent, offset, sent, .. } = self;
+        let Self { retransmissions: _, received: _, stays: _, icmp: _, window, shifts, marks, owed, .. } = self;
+        (send_next, recv_next, recent, offset, sent, window, shifts, marks, owed).hash(state);
+        expires.wrapping_sub(moment.millis()).hash(state);
+        let over = moment.millis().wrapping_sub(replied & !COUNT) >= WHILE;
+        (!over).then_some((moment.millis().wrapping_sub(replied & !COUNT), replied & COUNT)).hash(state);
     }
 }
 

@@ -21,6 +21,7 @@ mod bytequeue;
 mod config;
 pub mod connection;
 mod cookie;
+mod digest;
 mod fin_wait_2;
 mod info;
 mod listener;
@@ -44,7 +45,7 @@ pub use secrets::Secrets;
 pub use seq::{Offset, Seq};
 pub use settings::{Keepalive, Settings};
 pub use stack::{
-    BindError, CarryError, ConnectError, Endings, Flow, FlowState, Glance, HandleId, Imported, Leaving, Leftover,
-    ListenerId, Outgoing, PortUsage, Stack, Stats, Warning,
+    Armed, BindError, CarryError, ConnectError, Endings, Flow, FlowState, FlowView, Glance, HandleId, Imported,
+    Leaving, Leftover, ListenerId, Numbers, Outgoing, Outlook, PortUsage, Stack, Stats, Warning,
 };
 pub use time::{Duration, Instant};

@@ -2,10 +2,12 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::cookie::LIFETIME;
+use crate::digest::{Digest, Moment};
 use crate::settings::Settings;
 use crate::time::Instant;
 
@@ -164,5 +166,17 @@ impl Listeners {
 
     pub(crate) fn take_notified(&mut self) -> Option<ListenerId> {
         self.notified.pop_first()
+    }
+}
+
+impl Digest for Listeners {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { by_id, by_port: _, next, notified } = self;
+        (next, notified).hash(state);
+        for (id, Listener { local, settings, pressed, half_open, ready }) in by_id {
+            (id, local, settings, half_open, ready).hash(state);
+            let pressed = pressed.map(|pressed| moment.now.since(pressed));
+            pressed.filter(|ago| *ago <= LIFETIME).hash(state);
+        }
     }
 }

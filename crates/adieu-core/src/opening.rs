@@ -1,6 +1,7 @@
 //! SYN-SENT and SYN-RECEIVED: what becomes a [`Connection`](crate::Connection), or an ending. No buffers yet.
 
 use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
 use crate::connection::recv::{Position, initial_window, shift_for};
 use crate::connection::stamps::{Stamps, later};
 use crate::connection::{Agreed, Now, Opened, Unwanted};
+use crate::digest::{Digest, Moment};
 use crate::seq::Seq;
 use crate::settings::Settings;
 use crate::time::Instant;
@@ -139,6 +141,11 @@ impl Opening {
 
     pub(crate) fn is_passive(&self) -> bool {
         self.passive
+    }
+
+    /// ISS, and IRS once it is known.
+    pub(crate) fn initial(&self) -> (Seq, Option<Seq>) {
+        (self.iss, self.irs)
     }
 
     /// Whether a close shall be a reset (LM-4); the connection inherits it.
@@ -458,5 +465,18 @@ impl Opening {
         let fatal = hard && self.state() == State::SynSent;
         let unreachable = Ending::Unreachable { icmp_type: icmp.0, code: icmp.1 };
         Some(if fatal { Verdict::Failed(unreachable) } else { Verdict::Waiting })
+    }
+}
+
+impl Digest for Opening {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { iss, irs, passive, terms, theirs, tries, bare_acks, due, ack, sent, repeated, timer, .. } = self;
+        let Self { pending, unwanted, zero_linger, settings, ledger: _, .. } = self;
+        (iss, irs, passive, terms, theirs, tries, bare_acks, due, repeated).hash(state);
+        (pending, unwanted, zero_linger, settings).hash(state);
+        ack.digest(moment, state);
+        moment.at(*timer, state);
+        // It measures the first round trip, if it was sent only once.
+        moment.at(if *repeated { Instant::NEVER } else { *sent }, state);
     }
 }

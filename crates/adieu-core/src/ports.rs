@@ -16,7 +16,7 @@ use crate::stack::Flow;
 const SLOTS: usize = 1 << 16;
 
 /// The counters, none before the first choice.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Ports {
     counters: Vec<u32>,
 }

@@ -57,6 +57,11 @@ impl Secrets {
         Self { start: Some(start), ..self }
     }
 
+    /// Whether every connection begins with the same number.
+    pub(crate) fn has_fixed_start(&self) -> bool {
+        self.start.is_some()
+    }
+
     /// The initial sequence number of a connection: a clock of 4 us ticks plus a keyed hash of its addresses and ports
     /// (RFC 9293 section 3.4.1: MUST-8, SHLD-1, MUST-9).
     pub(crate) fn initial_seq(&self, flow: &Flow, now: Instant) -> Seq {

@@ -7,6 +7,7 @@ mod carry;
 mod choice;
 mod cookies;
 mod counts;
+mod digest;
 mod drain;
 mod errors;
 mod flow;
@@ -27,6 +28,7 @@ mod timeouts;
 mod tombstones;
 mod trouble;
 mod usage;
+mod view;
 mod watch;
 
 use alloc::boxed::Box;
@@ -63,11 +65,13 @@ pub use crate::listener::ListenerId;
 pub(crate) use carry::Parted;
 pub use carry::{CarryError, Imported};
 pub use counts::{Endings, Leftover, Stats};
+pub use digest::Outlook;
 pub use errors::{BindError, ConnectError};
 pub use flow::Flow;
 pub use glance::Glance;
 pub use output::{Leaving, Outgoing};
 pub use usage::PortUsage;
+pub use view::{Armed, FlowView, Numbers};
 pub use watch::{FlowState, Warning};
 
 /// TCP for one set of addresses.
@@ -159,7 +163,7 @@ struct Slot<T> {
 }
 
 /// Who will ask for it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Owner {
     /// Nobody: an orphan.
     Nobody,

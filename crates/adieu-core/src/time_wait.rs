@@ -16,7 +16,10 @@
 //! So replies from here are few (TW-4 to TW-6), the present timestamp stands in them only because they are replies, and
 //! the record stays its time though both ends have timestamps.
 
+use core::hash::{Hash, Hasher};
+
 use crate::connection::stamps::{Stamps, later};
+use crate::digest::{Digest, Moment};
 use crate::seq::Seq;
 use crate::stack::Parted;
 use crate::time::{Duration, Instant};
@@ -235,6 +238,11 @@ impl TimeWait {
         self.marks.set(Marks::ACTIVE, active);
     }
 
+    /// SND.NXT and RCV.NXT.
+    pub(crate) fn numbers(&self) -> (Seq, Seq) {
+        (self.send_next, self.recv_next)
+    }
+
     /// Where our numbers of a new connection may begin (TW-10).
     pub(crate) fn floor(&self) -> Seq {
         self.send_next + ISS_GAP
@@ -416,4 +424,22 @@ impl TimeWait {
 pub(crate) fn before(a: u32, b: u32) -> bool {
     let distance = b.wrapping_sub(a);
     distance != 0 && distance < u32::MAX / 2
+}
+
+impl Digest for TimeWait {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { send_next, recv_next, entered, expires, replied, links: _, recent, offset, window, wait, marks } =
+            self;
+        (send_next, recv_next, recent, offset, window, wait, marks).hash(state);
+        // It restarts up to a number of waits, the longest of which bounds them all.
+        let longest = moment.config.time_wait(Duration::MAX).max(Duration::from_millis(u64::from(REUSE_AFTER)));
+        moment.ago(*entered, longest.saturating_mul(LONGEST + 1), state);
+        expires.wrapping_sub(moment.millis()).hash(state);
+        // In quarantine it may lie ahead.
+        if before(moment.millis(), *replied) {
+            replied.wrapping_sub(moment.millis()).hash(state);
+        } else {
+            moment.ago(*replied, Duration::from_millis(u64::from(REUSE_AFTER.max(OTHER_REPLY))), state);
+        }
+    }
 }

@@ -161,6 +161,12 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// What follows is of a connection whose SYN nobody has seen, and whose direction from `from` began at `initial`.
+    pub fn begin(&mut self, from: Side, initial: Seq) {
+        self.initial[from as usize] = Some(initial);
+        self.sent[from as usize] = 1;
+    }
+
     /// What `segment`, sent by `from`, looks like.
     pub fn see(&mut self, from: Side, segment: &Segment<'_>, arrives: Option<Instant>) -> SegmentSeen {
         let (own, peer) = (from as usize, from.other() as usize);

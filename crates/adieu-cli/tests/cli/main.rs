@@ -4,6 +4,7 @@ mod common;
 mod connect;
 mod linux;
 mod listen;
+mod model;
 mod peers;
 mod real;
 mod rootless;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         script::trials(),
         sim::trials(),
         spec::trials(),
+        model::trials(),
         state::trials(),
         tour::trials(),
         harness::trials(),

@@ -1,7 +1,10 @@
 //! Which acknowledgments are owed, and which replies are held back (3.39).
 
+use core::hash::{Hash, Hasher};
+
 use super::Now;
 use crate::config::Config;
+use crate::digest::{Digest, Moment};
 use crate::time::{Duration, Instant};
 
 /// Replies to a FIN or SYN that came again.
@@ -132,6 +135,19 @@ impl Ack {
     /// An acknowledgment leaves; whether one was owed.
     pub(crate) fn take(&mut self) -> bool {
         core::mem::take(&mut self.owed)
+    }
+}
+
+impl Digest for Ack {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        // `heard` is for who knows what quiet means.
+        let Self { owed, duplicates, challenges, quick, challenged_since, replied, heard: _ } = *self;
+        let millis = |millis: u32| Duration::from_millis(u64::from(millis));
+        // The budget of a period that is over is none.
+        let over = moment.millis().wrapping_sub(challenged_since) >= CHALLENGE_PERIOD;
+        (owed, duplicates, quick, if over { 0 } else { challenges }).hash(state);
+        moment.ago(challenged_since, millis(CHALLENGE_PERIOD), state);
+        moment.ago(replied, millis(out_of_window_interval(moment.config).max(REPEAT)), state);
     }
 }
 

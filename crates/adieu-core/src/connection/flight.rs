@@ -1,8 +1,10 @@
 //! What has been sent and not acknowledged: runs with their history, and what tells a lost one (RFC 8985, RFC 6582).
 
+use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use super::runs::{Fate, Run, Runs};
+use crate::digest::{Digest, Moment};
 use crate::seq::Offset;
 use crate::time::{Duration, Instant};
 
@@ -39,6 +41,21 @@ struct Newest {
     sent: Instant,
     end: Offset,
     rtt: Duration,
+}
+
+impl Digest for Flight {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
+        let Self { dsack_round, reduced, .. } = self;
+        (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
+        newest.map(|newest| (newest.end, newest.rtt)).hash(state);
+        moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
+        for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {
+            // Of the last reduction only matters whether what was sent again came after it.
+            (start, end, fate, resent, doubtful, *resent && sent >= reduced).hash(state);
+            moment.at(*sent, state);
+        }
+    }
 }
 
 /// A probe for the loss of the last segment.

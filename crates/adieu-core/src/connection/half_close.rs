@@ -42,6 +42,14 @@ pub(super) struct Drain {
     until: Instant,
 }
 
+impl Drain {
+    /// All of it.
+    pub(super) fn parts(&self) -> (u64, Instant) {
+        let Self { bytes, until } = *self;
+        (bytes, until)
+    }
+}
+
 /// Whether anybody has heard that nothing happens any more.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Alarm {

@@ -7,8 +7,9 @@ use super::timers::Timer;
 use super::{Connection, Now, ack};
 use crate::config::Config;
 use crate::info::{Info, RecoveryState};
-use crate::seq::Seq;
+use crate::seq::{Offset, Seq};
 use crate::settings::Settings;
+use crate::stack::{Armed, Numbers};
 use crate::time::{Duration, Instant};
 use crate::wire::Segment;
 
@@ -116,6 +117,33 @@ impl Connection {
             recv_window: length(self.recv.window()),
             last_icmp: ledger.icmp,
             most_steps: ledger.steps,
+        }
+    }
+
+    /// All numbers that closing turns on.
+    pub(crate) fn numbers(&self) -> Numbers {
+        let (send, armed) = (&self.send, |timer| self.timers.is_armed(timer));
+        let (received, edge, irs) = self.recv.numbers();
+        Numbers {
+            state: self.state(),
+            ended: self.ended,
+            initial: (send.iss(), irs),
+            una: send.una(),
+            next: send.next(),
+            written: send.data_end(),
+            fin: Some(send.fin()).filter(|fin| *fin != Offset::NONE),
+            send_window: send.window(),
+            received,
+            edge,
+            peer_finished: self.recv.is_finished(),
+            armed: Armed {
+                retransmit: armed(Timer::Retransmit),
+                early: armed(Timer::Early),
+                persist: armed(Timer::Persist),
+                ack: armed(Timer::Ack),
+                idle: armed(Timer::Idle),
+                watch: armed(Timer::Watch),
+            },
         }
     }
 

@@ -19,6 +19,14 @@ pub(crate) struct Path {
     pub(crate) fragment: bool,
 }
 
+impl Path {
+    /// All of it.
+    pub(super) fn parts(&self) -> (u16, Instant, bool) {
+        let Self { whole, until, fragment } = *self;
+        (whole, until, fragment)
+    }
+}
+
 /// What an ICMP error means to a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Report {

@@ -1,5 +1,8 @@
 //! What RACK-TLP remembers beyond a flight (RFC 8985): the smallest round trip, and how much segments overtake.
 
+use core::hash::{Hash, Hasher};
+
+use crate::digest::{Digest, Moment};
 use crate::time::{Duration, Instant};
 
 /// How long to wait for what may only have been overtaken, and when to probe.
@@ -64,6 +67,14 @@ impl Rack {
         }
         let quarter = u64::from(self.min_rtt) * u64::from(self.multiplier) / 4;
         Duration::from_micros(quarter).min(smoothed)
+    }
+}
+
+impl Digest for Rack {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { min_rtt, min_taken, multiplier, persist, reordering, measured } = self;
+        (min_rtt, multiplier, persist, reordering, measured).hash(state);
+        moment.ago(*min_taken, Duration::from_millis(u64::from(FORGET)), state);
     }
 }
 

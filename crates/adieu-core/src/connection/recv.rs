@@ -141,6 +141,11 @@ impl Recv {
         self.edge.since(self.next)
     }
 
+    /// RCV.NXT, the right edge, and IRS.
+    pub(crate) fn numbers(&self) -> (Offset, Offset, Seq) {
+        (self.next, self.edge, self.irs)
+    }
+
     /// Bytes in order that nobody has read.
     pub(crate) fn unread(&self) -> u64 {
         self.queue.len()

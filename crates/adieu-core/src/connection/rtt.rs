@@ -5,7 +5,10 @@
 //! until something new is acknowledged, and a cap of 60 s. Probes of the tail (`recovery.rs`) come before it, once, and
 //! take nothing from that.
 
+use core::hash::{Hash, Hasher};
+
 use crate::config::Config;
+use crate::digest::{Digest, Moment};
 use crate::time::Duration;
 
 /// G of RFC 6298 in microseconds: closer than this no host and no path keeps time.
@@ -81,6 +84,15 @@ impl Rtt {
     /// Forgets the backoff: whatever made us wait is over.
     pub(crate) fn relax(&mut self) {
         self.backoff = 0;
+    }
+}
+
+impl Digest for Rtt {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { smoothed, variation, rto, backoff } = *self;
+        // Doublings beyond the cap are forgotten all at once, as one is.
+        let most = self.rto(moment.config) == moment.config.max_rto;
+        (smoothed, variation, rto, if most { u8::MAX } else { backoff }).hash(state);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What we send: the window, the queue, and what is in flight. SYN and FIN are octets of the stream like any other.
 
 use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use super::flight::{Delivery, Flight, Found, Witness, length};
 use crate::bytequeue::ByteQueue;
 use crate::config::Config;
+use crate::digest::{Digest, Moment};
 use crate::seq::{Offset, Seq};
 use crate::time::{Duration, Instant};
 use crate::wire::Segment;
@@ -467,6 +469,15 @@ impl Send {
             Some(flight) => flight.check(self.una, self.next),
             None => debug_assert_eq!(self.una, self.next),
         }
+    }
+}
+
+impl Digest for Send {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { una, next, fin, queue, flight, small, urgent, iss, wl1, wl2, window, max_window, mss, shift } = self;
+        (una, next, fin, queue, small, urgent).hash(state);
+        (iss, wl1, wl2, window, max_window, mss, shift).hash(state);
+        flight.digest(moment, state);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Timestamps of a connection (RFC 7323 sections 3 to 5): our clock, what the peer's last said, and PAWS.
 
+use core::hash::{Hash, Hasher};
+
+use crate::digest::{Digest, Moment};
 use crate::seq::Seq;
 use crate::time::{Duration, Instant};
 use crate::wire::Timestamps;
@@ -61,6 +64,14 @@ impl Stamps {
     /// What a TIME-WAIT record keeps: TS.Recent and our offset.
     pub(crate) fn kept(&self) -> (u32, u32) {
         (self.recent, self.offset)
+    }
+}
+
+impl Digest for Stamps {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { offset, recent, taken } = self;
+        (offset, recent).hash(state);
+        moment.ago(*taken, Duration::from_millis(u64::from(VOID_AFTER)), state);
     }
 }
 

@@ -141,7 +141,7 @@ impl Connection {
 
     /// The application's limit; where it leaves that to the peer, what the peer says, within the limits that RFC 5482
     /// section 3.1 asks for and above the retransmission time (TO-14).
-    fn user_timeout(&self, config: &crate::Config) -> Option<Duration> {
+    pub(super) fn user_timeout(&self, config: &crate::Config) -> Option<Duration> {
         let settings = self.settings.as_ref()?;
         if settings.user_timeout.is_some() {
             return settings.user_timeout; // An explicit choice is not overruled (RFC 5482 section 3).

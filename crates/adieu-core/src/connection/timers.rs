@@ -50,6 +50,11 @@ impl Timers {
         self.0[timer as usize]
     }
 
+    /// Every deadline.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Instant> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Instant {
         self.0.iter().copied().fold(Instant::NEVER, Instant::min)

@@ -19,7 +19,7 @@ use crate::wire::{Flags, Options, Segment, Timestamps};
 
 /// Cookies that came back. An old duplicate of the segment that brought one must not open a second connection (INV-22);
 /// so the latest are remembered, which is little beside what a connection takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Redeemed {
     known: BTreeSet<u64>,
     order: VecDeque<u64>,

@@ -1,10 +1,13 @@
 //! Connections without an owner: how many there may be, how much they may hold, and which goes first (OR-3).
 
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
 use super::{Owner, Stack};
 use crate::connection::Now;
 use crate::connection::ending::Cause;
+use crate::digest::Moment;
 use crate::time::{Duration, Instant};
-use alloc::vec::Vec;
 
 /// Orphans, in numbers; and those that are to go next.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,15 @@ pub(crate) struct Orphans {
 }
 
 impl Orphans {
+    /// What the last looks have found.
+    pub(super) fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { count, bytes, worst, stalled, holes, relieving, looked, looked_at } = self;
+        (count, bytes, worst, stalled, holes, relieving).hash(state);
+        if moment.config.memory < usize::MAX {
+            (moment.now.since(*looked).min(LOOK_EVERY), looked_at).hash(state);
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count
     }

@@ -1,10 +1,12 @@
 //! Records of what is not a connection any more, by number: chained into queues, each in order of expiry.
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Flow;
 use super::slab::Slab;
+use crate::digest::{Digest, Moment};
 use crate::fin_wait_2::FinWait2;
 use crate::time::{Duration, Instant};
 use crate::time_wait::{Links, TimeWait, Wait, before};
@@ -21,6 +23,8 @@ pub(crate) trait Left {
     /// Its time is over.
     fn end_now(&mut self, now: Instant);
     fn links(&mut self) -> &mut Links;
+    /// The next one of its queue.
+    fn after(&self) -> u32;
     /// When it goes, in milliseconds modulo 2^32.
     fn expiry(&self) -> u32;
 }
@@ -38,6 +42,10 @@ impl Left for TimeWait {
 
     fn links(&mut self) -> &mut Links {
         &mut self.links
+    }
+
+    fn after(&self) -> u32 {
+        self.links.after
     }
 
     fn expiry(&self) -> u32 {
@@ -58,6 +66,10 @@ impl Left for FinWait2 {
 
     fn links(&mut self) -> &mut Links {
         &mut self.links
+    }
+
+    fn after(&self) -> u32 {
+        self.links.after
     }
 
     fn expiry(&self) -> u32 {
@@ -244,6 +256,19 @@ impl<L: Left> Parked<L> {
         match self.get_mut(after) {
             Some(record) => record.links().before = before,
             None => self.queues[queue].last = before,
+        }
+    }
+}
+
+impl<L: Left + Digest> Digest for Parked<L> {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        for queue in 0..L::QUEUES {
+            let mut number = self.queues[queue].first;
+            while let Some((left, flow)) = self.get(number).zip(self.flow(number)) {
+                (queue, number, flow).hash(state);
+                left.digest(moment, state);
+                number = left.after();
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Places are reused; numbers below [`Slab::LIMIT`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     /// Chunks with a free place.
@@ -20,8 +20,8 @@ pub(crate) struct Slab<T> {
 
 type Places<T> = Box<[Option<T>]>;
 
-/// Places next to each other. An empty chunk has no memory.
-#[derive(Clone, Debug)]
+/// Places next to each other. An empty chunk has no memory, and a copy only what it needs.
+#[derive(Debug)]
 struct Chunk<T> {
     places: Places<T>,
     /// A bit for each free place.
@@ -55,6 +55,9 @@ impl<T> Slab<T> {
             });
         }
         let place = chunk.free.trailing_zeros();
+        if place as usize >= chunk.places.len() {
+            chunk.complete();
+        }
         *chunk.places.get_mut(place as usize)? = Some(value);
         chunk.free &= !(1 << place);
         if chunk.free == 0 {
@@ -157,6 +160,34 @@ impl<T> Slab<T> {
         let places =
             chunks.flat_map(|(at, chunk)| chunk.places.iter().enumerate().map(move |(n, p)| (at * CHUNK + n, p)));
         places.filter_map(|(number, place)| Some((u32::try_from(number).ok()?, place.as_ref()?)))
+    }
+}
+
+impl<T> Chunk<T> {
+    /// A copy gets its other places.
+    fn complete(&mut self) {
+        let mut places = core::mem::take(&mut self.places).into_vec();
+        places.resize_with(CHUNK, || None);
+        self.places = places.into_boxed_slice();
+    }
+}
+
+/// A copy has no free places: who copies a stack, copies it often, and changes little. So the copy's inserts may need
+/// memory where the original's would not.
+impl<T: Clone> Clone for Slab<T> {
+    fn clone(&self) -> Self {
+        let copied = |chunk: &Chunk<T>| {
+            let used = CHUNK - (chunk.free ^ EMPTY).leading_zeros() as usize;
+            Chunk { places: chunk.places[..used].into(), free: chunk.free }
+        };
+        Self {
+            chunks: self.chunks.iter().map(copied).collect(),
+            open: self.open.clone(),
+            spare: self.spare.iter().map(|_| Box::default()).collect(),
+            memory: self.memory,
+            len: self.len,
+            reserved: self.reserved,
+        }
     }
 }
 

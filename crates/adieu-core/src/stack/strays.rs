@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 use super::{Flow, Stack};
@@ -25,6 +26,12 @@ struct Bucket {
 const BUCKETS: usize = 1024;
 
 impl Strays {
+    /// What has been sent in this second; where and how much depends on the time itself.
+    pub(super) fn digest<H: Hasher>(&self, state: &mut H) {
+        let sent = self.buckets.iter().enumerate().filter(|(_, bucket)| bucket.sent > 0);
+        sent.for_each(|(at, Bucket { second, sent })| (at, second, sent).hash(state));
+    }
+
     /// Whether one more reset may go to `source`: at most `most` in a second, at least half of that, by chance.
     fn admit(&mut self, secrets: &Secrets, source: IpAddr, most: u32, now: Instant) -> bool {
         if self.buckets.is_empty() {

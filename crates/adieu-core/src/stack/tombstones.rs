@@ -3,9 +3,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use hashbrown::HashTable;
 
+use crate::digest::{Digest, Moment};
 use crate::seq::Seq;
 use crate::time::Instant;
 use crate::time_wait::before;
@@ -150,6 +152,29 @@ impl Table {
         });
         self.soonest = soonest.unwrap_or(now);
         all - self.stones.len()
+    }
+}
+
+impl Digest for Tombstones {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { tables, len, latest } = self;
+        len.hash(state);
+        moment.at(*latest, state);
+        if *len == 0 {
+            return;
+        }
+        for (at, table) in tables.iter().enumerate() {
+            let Table { stones, soonest, swept, latest } = table;
+            let mut all: Vec<_> = stones.iter().map(|stone| (stone.hash, stone.expires, stone.floor.0)).collect();
+            all.sort_unstable();
+            for (hash, expires, floor) in &all {
+                (at, hash, expires.wrapping_sub(moment.millis()), floor).hash(state);
+            }
+            if !all.is_empty() {
+                (soonest.wrapping_sub(moment.millis()), swept.wrapping_sub(moment.millis())).hash(state);
+                moment.at(*latest, state);
+            }
+        }
     }
 }
 

@@ -16,12 +16,12 @@ pub struct PortUsage {
 }
 
 /// Counts by our address and the destination; none where nothing is in use.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Usage {
     towards: BTreeMap<(IpAddr, SocketAddr), Count>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Count {
     in_use: u32,
     /// Somebody has been told that they run out.

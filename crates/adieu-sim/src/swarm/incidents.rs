@@ -292,7 +292,7 @@ impl Run {
             return;
         }
         let flow = end.flow;
-        // One number before it is exact, too, where a FIN was the last to come (RA-4).
+        // One number before it is exact, too, where a FIN was the last to come (RA-7).
         let exact = matches!(forgery, Forgery::Reset | Forgery::ResetBefore(1));
         self.ends.get_mut(at).forged |= exact;
         let forged = Forged { flags, seq: seq.0, ack: ack.0, data };

@@ -9,12 +9,23 @@ use std::time::{Duration, Instant};
 use crate::finding::{Finding, read};
 use crate::{SWITCH, Trouble};
 
-/// Address space of a detector, in kibibytes; none needs a tenth of it.
-const MEMORY: u32 = 4 << 20;
-/// Seconds of computing; none needs a tenth of them for all its seeds and scopes.
-const SECONDS: u32 = 180;
-/// However little it computes: who sleeps that long has hung.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How much a detector may take before it is ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Address space, in kibibytes.
+    pub memory: u32,
+    /// Seconds of computing.
+    pub computing: u32,
+    /// However little it computes: who sleeps that long has hung.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    /// No detector needs a tenth of it for all its seeds and scopes.
+    fn default() -> Self {
+        Self { memory: 4 << 20, computing: 300, patience: Duration::from_secs(1800) }
+    }
+}
 
 /// What came of a run.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,14 +41,15 @@ pub enum Outcome {
 }
 
 /// Runs a detector with a fault switched on, or with none.
-pub fn run(detector: &Path, mutation: Option<&str>) -> Result<Outcome, Trouble> {
+pub fn run(detector: &Path, mutation: Option<&str>, limits: &Limits) -> Result<Outcome, Trouble> {
     let mut command = Command::new("sh");
-    let limits = format!("ulimit -v {MEMORY} 2>/dev/null; ulimit -t {SECONDS} 2>/dev/null; exec \"$0\" \"$@\"");
-    command.arg("-c").arg(limits).arg(detector).env_remove(SWITCH).envs(mutation.map(|name| (SWITCH, name)));
+    let Limits { memory, computing, patience } = limits;
+    let limited = format!("ulimit -v {memory} 2>/dev/null; ulimit -t {computing} 2>/dev/null; exec \"$0\"");
+    command.arg("-c").arg(limited).arg(detector).env_remove(SWITCH).envs(mutation.map(|name| (SWITCH, name)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let broken = |error| Trouble::File(detector.into(), error);
     let mut child = command.spawn().map_err(broken)?;
-    let Some(status) = wait(&mut child).map_err(broken)? else { return Ok(Outcome::Hung) };
+    let Some(status) = wait(&mut child, *patience).map_err(broken)? else { return Ok(Outcome::Hung) };
     let mut said = String::new();
     if let Some(mut output) = child.stdout.take() {
         output.read_to_string(&mut said).map_err(broken)?;
@@ -53,13 +65,13 @@ pub fn run(detector: &Path, mutation: Option<&str>) -> Result<Outcome, Trouble> 
 }
 
 /// Waits for a child, which says too little to fill its pipe; `None` where it took too long and was killed.
-fn wait(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience {
             child.kill()?;
             child.wait()?;
             return Ok(None);
@@ -78,4 +90,34 @@ fn is_cut_off(status: ExitStatus) -> bool {
 #[cfg(not(unix))]
 fn is_cut_off(_: ExitStatus) -> bool {
     false
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::{env, process};
+
+    use super::*;
+
+    #[test]
+    fn a_run_ends_in_one_of_four_ways() {
+        let script = env::temp_dir().join(format!("adieu-mutants-{}", process::id()));
+        let limits = Limits { computing: 1, patience: Duration::from_secs(20), ..Limits::default() };
+        let outcome = |text: &str| {
+            fs::write(&script, format!("#!/bin/sh\n{text}\n")).unwrap();
+            fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+            run(&script, Some("name-of-a-fault"), &limits)
+        };
+        let found = Finding { detector: "d".into(), place: "seed 1".into(), id: "INV-1".into(), words: "w".into() };
+        assert_eq!(outcome("echo; printf 'found\\td\\tseed 1\\tINV-1\\tw\\n'").unwrap(), Outcome::Caught(found));
+        assert_eq!(outcome("[ $ADIEU_MUTANT = name-of-a-fault ] && echo nothing").unwrap(), Outcome::Survived);
+        assert_eq!(outcome("while :; do :; done").unwrap(), Outcome::Hung);
+        assert!(matches!(outcome("exit 3").unwrap(), Outcome::Died(_)));
+        assert!(matches!(outcome("echo what"), Err(Trouble::Answer(_))));
+        fs::write(&script, "#!/bin/sh\nexec sleep 60\n").unwrap();
+        let brief = Limits { patience: Duration::from_millis(50), ..limits };
+        assert_eq!(run(&script, None, &brief).unwrap(), Outcome::Hung);
+        fs::remove_file(&script).unwrap();
+    }
 }

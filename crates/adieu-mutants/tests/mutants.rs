@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use adieu_mutants::catalogue::{self, Mutation};
-use adieu_mutants::trial::{self, Outcome};
+use adieu_mutants::trial::{self, Limits, Outcome};
 use adieu_mutants::{SEEDS, Trouble, page, workshop};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -37,7 +37,7 @@ fn detector(arguments: &Arguments, mutations: &[Mutation]) -> Result<PathBuf, Tr
 impl Bench {
     fn attempt(&self, mutation: Option<&Mutation>) -> Result<Outcome, Failed> {
         let name = mutation.map(|mutation| mutation.name.as_str());
-        let outcome = trial::run(&self.detector, name)?;
+        let outcome = trial::run(&self.detector, name, &Limits::default())?;
         if let Some(name) = name {
             let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.insert(name.to_owned(), outcome.clone());

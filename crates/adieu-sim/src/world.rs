@@ -429,6 +429,11 @@ impl World {
                 host.flows.push(flow);
                 self.tap_ended(side, flow, receipt);
             }
+            while self.tap.is_some()
+                && let Some((flow, how)) = self.host(side).stack.poll_released()
+            {
+                self.tap_released(side, flow, how);
+            }
         }
     }
 

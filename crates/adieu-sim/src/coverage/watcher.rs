@@ -97,6 +97,7 @@ impl Watcher {
             }
             Occurrence::Forged => self.lives(side, flow).forged = true,
             Occurrence::Ended(receipt) => self.ended(happened, &receipt),
+            Occurrence::Released(_) => {}
         }
     }
 

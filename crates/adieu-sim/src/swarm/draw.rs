@@ -134,7 +134,7 @@ fn config(dice: &mut Dice, reuse: bool) -> Config {
         config.unsafe_short_time_wait = true;
         config.time_wait_budget = dice.pick(&[1, 52, 104, 1 << 20]);
     }
-    extend(dice, limit(dice.clone(), config))
+    extend(dice, limit(dice.clone(), config, reuse))
 }
 
 /// The extensions of TCP, each on or off, and how its acknowledgments are paced.
@@ -161,7 +161,7 @@ fn extend(dice: &mut Dice, mut config: Config) -> Config {
 }
 
 /// What a host puts up with.
-fn limit(mut dice: Dice, mut config: Config) -> Config {
+fn limit(mut dice: Dice, mut config: Config, reuse: bool) -> Config {
     // A source of its own, apart from what comes after.
     let dice = &mut Dice::new(dice.range(0, u64::MAX - 1), 0);
     if dice.chance(10) {
@@ -184,6 +184,10 @@ fn limit(mut dice: Dice, mut config: Config) -> Config {
     }
     if dice.chance(5) {
         config.reset_ends_time_wait = true;
+    }
+    // Records that give way, where their ports are wanted again (TW-14).
+    if reuse && dice.chance(20) {
+        config.time_wait_budget = dice.pick(&[1, 52, 104, 208]);
     }
     config
 }

@@ -35,6 +35,9 @@ pub(super) struct End {
     /// Somebody who knows all its numbers has reset it.
     pub(super) forged: bool,
     pub(super) sent: Sent,
+    /// Its last segment had a timestamp; and the latest of its peer's.
+    pub(super) stamped: bool,
+    pub(super) latest: Option<u32>,
     pub(super) app: App,
     /// As its handle shows it.
     pub(super) shown: Option<Receipt>,

@@ -344,6 +344,7 @@ impl Run {
         self.track(world); // What it had said before it died counts.
         world.kill(side, dead, if records { Legacy::TimeWait } else { Legacy::Nothing });
         world.host(side).keep_notified();
+        self.ports[side as usize].forget();
         for at in self.ends.of_side(side) {
             let end = self.ends.get_mut(at);
             end.lost |= end.receipt.is_none() && !end.gone;

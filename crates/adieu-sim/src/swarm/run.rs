@@ -12,6 +12,7 @@ use super::bounds::orphan_bound;
 use super::dice::Dice;
 use super::ends::{App, End, Ends, SIDES, Sent};
 use super::incidents::Watch;
+use super::laws::Ports;
 use super::plan::{Deed, Plan, Port};
 use super::report::Report;
 use crate::coverage::Watcher;
@@ -45,6 +46,8 @@ pub(super) struct Run {
     pub(super) listened: [bool; 2],
     /// ICMP errors have come about what a host has sent.
     pub(super) told: [bool; 2],
+    /// What keeps each host's ports.
+    pub(super) ports: [Ports; 2],
     /// What was reached.
     pub(super) watcher: Watcher,
     /// A host was seen without a listener.
@@ -100,6 +103,7 @@ impl Run {
             healed: None,
             listened: plan.listens,
             told: [false; 2],
+            ports: Default::default(),
             watcher: Watcher::new(),
             unlistened: [false; 2],
             forgot: [false; 2],
@@ -271,6 +275,7 @@ impl Run {
         app.start(now, handle);
         let end = self.end(side, flow, place, app);
         let at = self.ends.begin(End { active: true, state: State::SynSent, ..end });
+        self.check_ports(world, side, flow);
         self.woken.insert(at);
         self.schedule(at);
     }
@@ -295,6 +300,8 @@ impl Run {
             lost: false,
             forged: false,
             sent: Sent::default(),
+            stamped: false,
+            latest: None,
             app,
             shown: None,
             receipt: None,

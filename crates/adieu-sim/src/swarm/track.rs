@@ -1,7 +1,7 @@
 //! What the wire shows of each end: its state, its initial numbers, and so, whose peer it is.
 
 use adieu_core::wire::Flags;
-use adieu_core::{Flow, Receipt, Seq, State};
+use adieu_core::{Flow, Instant, Receipt, Seq, State};
 use adieu_trace::Side;
 
 use super::run::Run;
@@ -20,8 +20,9 @@ impl Run {
     }
 
     fn see(&mut self, world: &mut World, happened: &Happened) {
-        let Happened { side, flow, .. } = *happened;
+        let Happened { at, side, flow, .. } = *happened;
         self.at_hand = self.ends.youngest(side, &flow);
+        self.note_ports(happened);
         match &happened.what {
             Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state),
             Occurrence::Delivered { segment, before, after } => {
@@ -31,7 +32,8 @@ impl Run {
                 self.see_state(side, flow, *after)
             }
             Occurrence::Forged => {}
-            Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
+            Occurrence::Ended(receipt) => self.see_ended(at, side, flow, receipt),
+            Occurrence::Released(how) => self.check_release(at, side, flow, *how),
         }
         if let Some(end) = self.ends.youngest(side, &flow) {
             self.check_end(world, end);
@@ -123,7 +125,7 @@ impl Run {
     }
 
     /// EN-1: each receipt belongs to one end, and each end has one.
-    fn see_ended(&mut self, side: Side, flow: Flow, receipt: &Receipt) {
+    fn see_ended(&mut self, now: Instant, side: Side, flow: Flow, receipt: &Receipt) {
         let open = |at: &&usize| {
             let end = self.ends.get(**at);
             let possible = !end.gone || receipt.ending.state() == State::SynReceived;
@@ -139,6 +141,7 @@ impl Run {
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
         end.receipt = Some(*receipt);
         end.established |= is_synchronized(receipt.ending.state());
+        self.part(now, at, receipt);
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use adieu_core::wire::ip::{Datagram, TCP};
 use adieu_core::wire::{Flags, Packet, Segment, Timestamps, icmp};
-use adieu_core::{Flow, Glance, Instant, Receipt, Seq, State};
+use adieu_core::{Flow, Glance, Instant, Receipt, Released, Seq, State};
 use adieu_trace::Side;
 
 use super::{SIDES, World};
@@ -73,6 +73,8 @@ pub enum Occurrence {
     Forged,
     /// A connection with this flow has ended.
     Ended(Receipt),
+    /// The addresses and ports of one that has ended before are free again, or another's.
+    Released(Released),
 }
 
 /// A segment's header, and how much it carries.
@@ -275,6 +277,15 @@ impl World {
             let state = self.hosts[side as usize].stack.flow_state(&flow);
             tap.settle(self.now, side, flow, state);
             tap.note(self.now, side, flow, Occurrence::Ended(receipt));
+        }
+    }
+
+    /// The addresses and ports of a connection are free.
+    pub(super) fn tap_released(&mut self, side: Side, flow: Flow, how: Released) {
+        if let Some(tap) = &mut self.tap {
+            let state = self.hosts[side as usize].stack.flow_state(&flow);
+            tap.settle(self.now, side, flow, state);
+            tap.note(self.now, side, flow, Occurrence::Released(how));
         }
     }
 

@@ -75,7 +75,7 @@ fn inv_17_18_19_21_l1_l2_l6_nothing_waits_for_ever_and_nothing_is_left() {
     search("window", 150_000);
 }
 
-/// INV-8, INV-23: two connections between the same addresses and ports, with old segments, a listener that goes and
+/// INV-22: nothing is established that was not answered, where attempts are given up, and where both sides connect.
 #[test]
 fn inv_22_every_way_to_open() {
     search("opening", 150_000);

@@ -206,7 +206,8 @@ pub fn why_not(pair: Pair) -> &'static str {
         (ResetLate, ListenerClosed) | (ListenerClosed, TimedOutLate) => {
             "who is not accepted sends no FIN to wait behind"
         }
-        (Aborted, ListenerClosed | TimedOutConnect | Refused | Cancelled) => "no scope aborts where both connect",
+        (Aborted, ListenerClosed) => "no scope aborts while a listener goes",
+        (Aborted, TimedOutConnect | Refused | Cancelled) => "no scope aborts where both connect",
         (_, Refused) | (Refused, _) => "takes a fourth packet in flight while both connect",
         (_, TimedOutConnect) => "one end must be closing while the other still repeats its SYN-ACK",
         (AbortedLate, TimedOutLate) => "takes more losses than a scope has",

@@ -195,7 +195,8 @@ fn a_digest_changes_with_everything_that_matters() {
     let at = [secs(16), secs(32)].map(|at| Instant::ZERO + at);
     let begun = || Two::new(at, CHANGES[1]);
     let before = begun().digests();
-    let changes: [(&str, fn(&mut Two)); 8] = [
+    type Change = (&'static str, fn(&mut Two));
+    let changes: [Change; 8] = [
         ("a byte that was written", |two| _ = two.stacks[0].write(two.now[0], two.handles[0].unwrap(), b"a")),
         ("another byte", |two| _ = two.stacks[0].write(two.now[0], two.handles[0].unwrap(), b"b")),
         ("a FIN that is queued", |two| two.stacks[0].shut_down(two.now[0], two.handles[0].unwrap())),

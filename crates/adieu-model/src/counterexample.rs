@@ -124,10 +124,10 @@ impl Teller {
                 "the wire dies".to_owned()
             }
         };
-        for side in 0..2 {
-            let [from, to] = [before, after].map(|state| state.sides[side].stack.flow_state(&flow(side)));
+        for (at, side) in SIDES.into_iter().enumerate() {
+            let [from, to] = [before, after].map(|state| state.sides[at].stack.flow_state(&flow(at)));
             if from != to {
-                self.note(What::State { side: SIDES[side], from, to });
+                self.note(What::State { side, from, to });
             }
         }
         let mut left = self.missing(after);

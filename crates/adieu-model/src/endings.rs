@@ -198,10 +198,19 @@ const ALLOWED: &[(Kind, Kind)] = &[
 
 /// Why no scope reaches a pair that is allowed.
 pub fn why_not(pair: Pair) -> &'static str {
+    use Kind::{
+        Aborted, AbortedLate, Cancelled, ListenerClosed, Refused, Reset, ResetLate, TimedOutConnect, TimedOutLate,
+    };
     match (pair.0, pair.1) {
-        (Kind::AbortedLate, Kind::TimedOutConnect) | (Kind::ResetLate | Kind::TimedOutLate, Kind::TimedOutConnect) => {
-            "one end must be closing while the other still repeats its SYN-ACK"
+        (ResetLate | Reset, ResetLate | Reset) => "a host must forget a connection, and no scope has that",
+        (ResetLate, ListenerClosed) | (ListenerClosed, TimedOutLate) => {
+            "who is not accepted sends no FIN to wait behind"
         }
+        (Aborted, ListenerClosed) => "no scope aborts while a listener goes",
+        (Aborted, TimedOutConnect | Refused | Cancelled) => "no scope aborts where both connect",
+        (_, Refused) | (Refused, _) => "takes a fourth packet in flight while both connect",
+        (_, TimedOutConnect) => "one end must be closing while the other still repeats its SYN-ACK",
+        (AbortedLate, TimedOutLate) => "takes more losses than a scope has",
         _ => "no scope has the calls it takes",
     }
 }

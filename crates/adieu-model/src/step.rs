@@ -44,8 +44,8 @@ pub(crate) enum Heard {
     Accepted,
 }
 
-/// Between two connections with the same addresses and ports: two that the clock of initial numbers could not tell apart
-/// are none that two calls or two SYNs can make.
+/// Between two connections with the same addresses and ports: two that the clock of initial numbers could not tell
+/// apart are none that two calls or two SYNs can make.
 const MOMENT: Duration = Duration::from_millis(16);
 
 /// More packets than that in one step are an endless loop (INV-16).
@@ -126,8 +126,6 @@ fn at<R>(state: &mut State, side: usize, change: impl FnOnce(&mut Side, usize) -
 /// A call; `None` where it would do nothing.
 fn perform(scope: &Scope, side: &mut Side, number: usize, call: Call) -> Option<Option<Heard>> {
     let (now, part) = (side.now, &scope.sides[number]);
-    let spend = |side: &mut Side| side.left.calls -= 1;
-    let handle = |side: &Side, end: usize| side.ends[end].handle;
     match call {
         Call::Connect => {
             side.left.connects -= 1;
@@ -162,6 +160,20 @@ fn perform(scope: &Scope, side: &mut Side, number: usize, call: Call) -> Option<
             side.stack.unlisten(now, side.listener?);
             side.listener = side.stack.listen_with(address(number), part.settings()).ok();
         }
+        Call::Write(_) | Call::Read(_) | Call::ShutDown(_) | Call::Close(_) | Call::Abort(_) | Call::Drop(_) => {
+            return with_connection(side, number, call);
+        }
+    }
+    Some(None)
+}
+
+/// A call for a connection; `None` where it would do nothing.
+fn with_connection(side: &mut Side, number: usize, call: Call) -> Option<Option<Heard>> {
+    let now = side.now;
+    let spend = |side: &mut Side| side.left.calls -= 1;
+    let handle = |side: &Side, end: usize| side.ends[end].handle;
+    match call {
+        Call::Connect | Call::Accept | Call::Relisten => return None,
         Call::Write(end) => {
             let byte = side.ends[end].byte(number, side.ends[end].written);
             let wrote = side.stack.write(now, handle(side, end)?, &[byte]);

@@ -65,8 +65,8 @@ fn inv_13_14_20_resets_and_answers() {
     assert!(outcome.joint[0].contains(Tcp::LastAck, Tcp::TimeWait));
 }
 
-/// INV-17, INV-18, INV-19, INV-21, L1, L2, L6: whatever happens, and wherever the wire dies, what nobody owns ends, and
-/// leaves nothing.
+/// INV-17, INV-18, INV-19, INV-21, L1, L2, L6: whatever happens, and wherever the wire dies, what nobody owns ends,
+/// and leaves nothing.
 #[test]
 fn inv_17_18_19_21_l1_l2_l6_nothing_waits_for_ever_and_nothing_is_left() {
     let outcome = search("silence", 150_000);
@@ -75,7 +75,7 @@ fn inv_17_18_19_21_l1_l2_l6_nothing_waits_for_ever_and_nothing_is_left() {
     search("window", 150_000);
 }
 
-/// INV-22: nothing is established that was not answered, also where attempts are given up, and where both sides connect.
+/// INV-22: nothing is established that was not answered, where attempts are given up, and where both sides connect.
 #[test]
 fn inv_22_every_way_to_open() {
     search("opening", 150_000);

@@ -11,6 +11,7 @@ impl Run {
     /// Everything that has happened since this was called last.
     pub(super) fn track(&mut self, world: &mut World) {
         let mut seen = world.take_happened();
+        self.instants.next_batch();
         for happened in &seen {
             self.watcher.see(happened);
             self.see(world, happened);
@@ -31,8 +32,9 @@ impl Run {
                 self.see_state(side, flow, *after)
             }
             Occurrence::Forged => {}
-            Occurrence::Ended(receipt) => self.see_ended(side, flow, receipt),
+            Occurrence::Ended(receipt) => self.see_ended(world, side, flow, receipt),
         }
+        self.see_instant(world, happened);
         if let Some(end) = self.ends.youngest(side, &flow) {
             self.check_end(world, end);
         }
@@ -123,7 +125,7 @@ impl Run {
     }
 
     /// EN-1: each receipt belongs to one end, and each end has one.
-    fn see_ended(&mut self, side: Side, flow: Flow, receipt: &Receipt) {
+    fn see_ended(&mut self, world: &World, side: Side, flow: Flow, receipt: &Receipt) {
         let open = |at: &&usize| {
             let end = self.ends.get(**at);
             let possible = !end.gone || receipt.ending.state() == State::SynReceived;
@@ -133,6 +135,7 @@ impl Run {
             panic!("EN-1: a receipt of no connection: {side:?} {flow} {receipt:#?}");
         };
         self.check_receipt(at, receipt);
+        self.see_ending(world, at, receipt);
         let end = self.ends.get_mut(at);
         let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..*receipt };
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");

@@ -160,6 +160,11 @@ impl Run {
         Trail { next: trail.next.or(self.ends.get(end).iss.map(|iss| iss + 1)), ..trail }
     }
 
+    /// The number after all that an end has sent.
+    pub(super) fn all_sent(&self, end: usize) -> Option<Seq> {
+        self.trail(end).next
+    }
+
     fn trail_mut(&mut self, end: usize) -> &mut Trail {
         // A cookie that came back has sent its SYN before there was anything to remember it.
         let next = self.ends.get(end).iss.map(|iss| iss + 1);

@@ -13,6 +13,7 @@ impl Run {
         if segment.has(Flags::RST) || segment.has(Flags::SYN) || segment.ack.is_none() {
             return;
         }
+        self.judge_unsent(end, segment, before, after);
         match before.state {
             State::Closed => self.judge_quarantine(at, end),
             State::TimeWait => self.judge_time_wait(end, segment, before),
@@ -31,6 +32,15 @@ impl Run {
         if self.moment(end).owes_ack.is_none() {
             self.moment(end).quiet = if plain && sent { Some(("TW-5, INV-20", 0)) } else { Some(("TW-4, INV-20", 1)) };
         }
+    }
+
+    /// FA-6: what acknowledges a number that has not left changes nothing.
+    fn judge_unsent(&self, end: usize, segment: &Summary, before: &Glance, after: State) {
+        let trail = self.trail(end);
+        let beyond = segment.ack.zip(trail.next).is_some_and(|(ack, next)| ack.distance(next) > 0);
+        let open = !matches!(before.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
+        let of = || format!("{segment:?} at {before:?}: {after}: {:#?} {trail:#?}", self.ends.get(end));
+        assert!(!(beyond && open) || after == before.state, "FA-6, INV-4: nothing of that has left: {}", of());
     }
 
     /// UD-4, OR-4, HC-6: new data after a full close.

@@ -13,6 +13,7 @@ mod dice;
 mod draw;
 mod ends;
 mod incidents;
+mod instant;
 mod laws;
 mod oracle;
 mod plan;

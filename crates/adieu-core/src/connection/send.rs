@@ -261,16 +261,20 @@ impl Send {
     }
 
     /// Takes the window from a segment that is not older than the last one it was taken from (SND.WL1, SND.WL2), and
-    /// says whether it was closed and is open now.
+    /// says whether it was closed and is open now. What acknowledges more has left later, however old its number is (a
+    /// keepalive's, or of data that goes again): with the window before it the edge would move as far as it acknowledges
+    /// (ZW-3).
     pub(crate) fn update_window(&mut self, segment: &Segment<'_>) -> bool {
-        let newer = segment.seq.distance(self.wl1);
-        if newer < 0 || (newer == 0 && segment.ack.distance(self.wl2) < 0) {
+        let (newer, more) = (segment.seq.distance(self.wl1), segment.ack.distance(self.wl2));
+        if more <= 0 && (newer < 0 || newer == 0 && more < 0) {
             return false;
         }
         let was_closed = self.window == 0;
         self.window = self.window_of(segment);
         self.max_window = self.max_window.max(self.window);
-        self.wl1 = segment.seq;
+        if newer > 0 {
+            self.wl1 = segment.seq;
+        }
         self.wl2 = segment.ack;
         was_closed && self.window > 0
     }

@@ -15,6 +15,8 @@ pub struct Glance {
     pub recv_next: Option<Seq>,
     /// RCV.WND; of TIME-WAIT a lower bound, for its record keeps the field and not the unit.
     pub window: u64,
+    /// Bytes that came out of order and wait for what is missing before them.
+    pub out_of_order: u64,
     /// Whether a SYN that may open something would: a listener is there and has a place, and it is not quiet time.
     pub admits: bool,
     /// Whether what a SYN opens here may have timestamps.
@@ -29,7 +31,7 @@ impl Stack {
         let stamps = self.config.timestamps;
         let Some(tag) = self.find(flow) else {
             let state = if listener.is_some() { State::Listen } else { State::Closed };
-            return Glance { state, recv_next: None, window: 0, admits, stamps };
+            return Glance { state, recv_next: None, window: 0, out_of_order: 0, admits, stamps };
         };
         let number = tag.number();
         let receives = match tag.stage() {
@@ -47,7 +49,9 @@ impl Stack {
             }
             Stage::Abandoned => self.abandoned.get(number).map(crate::fin_wait_2::FinWait2::receives),
         };
+        let connection = self.connections.get(number).filter(|_| tag.stage() == Stage::Connection);
+        let out_of_order = connection.map_or(0, |slot| slot.is.out_of_order());
         let (recv_next, window) = receives.map_or((None, 0), |(next, window)| (Some(next), window));
-        Glance { state: self.flow_state(flow), recv_next, window, admits, stamps }
+        Glance { state: self.flow_state(flow), recv_next, window, out_of_order, admits, stamps }
     }
 }

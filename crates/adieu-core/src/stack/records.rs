@@ -115,6 +115,7 @@ impl Stack {
         let remembered = self.tombstones.add(hash, left, self.now, self.config.tombstone_budget);
         self.stats.time_wait_evicted += 1;
         self.stats.time_wait_evicted_unsafe += u64::from(!protected || !remembered);
+        self.pay_debt(number);
         self.drop_record(number, Released::Evicted);
     }
 
@@ -184,12 +185,17 @@ impl Stack {
 
     // ---- out ---------------------------------------------------------------------------------------------------
 
-    /// A record goes when its time is over, but not in debt: with a wait of 0 its ACK has not left yet.
-    pub(super) fn expire_record(&mut self, number: u32) {
+    /// No record goes in debt: where its wait is 0, or others need its room at once, its ACK has not left yet (FR-6).
+    fn pay_debt(&mut self, number: u32) {
         let owed = self.waits.get_mut(number).and_then(|record| record.poll_transmit(self.now));
         if let (Some(flow), Some(header)) = (self.waits.flow(number), owed) {
             self.reply(&flow, &header);
         }
+    }
+
+    /// A record goes when its time is over.
+    pub(super) fn expire_record(&mut self, number: u32) {
+        self.pay_debt(number);
         let quarantine = self.waits.get(number).is_some_and(|record| !record.wait().is_time_wait());
         self.drop_record(number, if quarantine { Released::QuarantineExpired } else { Released::TimeWaitExpired });
     }

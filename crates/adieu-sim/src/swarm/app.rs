@@ -4,6 +4,7 @@ use adieu_core::{Duration, Ending, Events, HandleId, Instant, ReadError, State, 
 use adieu_trace::Side;
 
 use super::ends::{App, Ends, byte};
+use super::instant::Instants;
 use super::plan::{Deed, Impatience, Reading};
 use crate::World;
 use crate::coverage::{Call, Linger, Watcher};
@@ -13,6 +14,7 @@ pub(super) struct Turn<'a> {
     pub(super) world: &'a mut World,
     pub(super) ends: &'a mut Ends,
     pub(super) watcher: &'a mut Watcher,
+    pub(super) instants: &'a mut Instants,
     pub(super) at: usize,
 }
 
@@ -26,7 +28,7 @@ impl Turn<'_> {
         self.world.time(self.side())
     }
 
-    fn side(&self) -> Side {
+    pub(super) fn side(&self) -> Side {
         self.ends.get(self.at).side
     }
 
@@ -38,7 +40,7 @@ impl Turn<'_> {
         self.ends.get(self.at).app.handle
     }
 
-    fn fail(&self, what: &str) -> ! {
+    pub(super) fn fail(&self, what: &str) -> ! {
         panic!("{what}: end {} at {:?}: {:#?}", self.at, self.now(), self.ends.get(self.at));
     }
 
@@ -114,6 +116,7 @@ impl Turn<'_> {
         if let Some(call) = self.call(deed) {
             self.watcher.called(self.world, side, handle, call);
         }
+        let asked = self.asked(deed, handle);
         let clock = self.clock();
         match deed {
             Deed::ShutDown => self.world.shut_down(side, handle),
@@ -123,10 +126,14 @@ impl Turn<'_> {
             Deed::ZeroLinger => self.world.host(side).stack.set_zero_linger(clock, handle, true),
             Deed::Linger(patience, then) => self.linger(handle, patience, then),
             Deed::Abort => self.world.abort(side, handle),
-            Deed::Release => return self.release(),
+            Deed::Release => {
+                self.release();
+                return self.check_asked(handle, asked);
+            }
             Deed::LingerOver(_) => {}
         }
         self.see_state();
+        self.check_asked(handle, asked);
         let after = self.world.host(side).stack.receipt(handle);
         if before.is_some() && before.map(|r| r.ending) != after.map(|r| r.ending) {
             self.fail("INV-6: a call has changed an ending");

@@ -370,6 +370,7 @@ fn forgery(dice: &mut Dice) -> Forgery {
         4 => Forgery::ResetBefore(far),
         5 => Forgery::Syn(dice.small_u32(0, 1_000)),
         6 => Forgery::OldAck(far),
+        7 if far.is_multiple_of(2) => Forgery::AckNext,
         7 => Forgery::AckBeyond(far),
         8 => {
             if dice.chance(50) {

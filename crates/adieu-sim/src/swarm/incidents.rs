@@ -265,8 +265,8 @@ impl Run {
 
     /// A segment that nobody has sent, on some connection of a host.
     fn forge(&mut self, world: &mut World, to: Side, forgery: Forgery) {
-        let Some(at) = self.pick(to, |end| end.irs.is_some()) else { return };
-        let end = self.ends.get(at);
+        let Some(at) = self.pick(to, |end| end.irs.is_some()) else { return self.forge_refusal(world, to, forgery) };
+        let (end, all_sent) = (self.ends.get(at), self.all_sent(at));
         let glance = world.host(to).stack.glance(&end.flow);
         let (Some(next), Some(iss)) = (glance.recv_next, end.iss) else { return };
         let beyond = next + u32::try_from(glance.window.min(1 << 30)).unwrap_or(0) + (1 << 20);
@@ -282,6 +282,7 @@ impl Run {
             Forgery::Syn(n) => (Flags::SYN, next + n, old, b""),
             Forgery::OldAck(n) => (Flags::ACK, before(n), Seq(iss.0.wrapping_sub(1 << 30)), b""),
             Forgery::AckBeyond(n) => (Flags::ACK, next, iss + (1 << 28) + n, b""),
+            Forgery::AckNext => (Flags::ACK, next, all_sent.unwrap_or(iss) + 1, b""),
             Forgery::OldFin(n) => (Flags::FIN.with(Flags::ACK), before(n + 1), old, b""),
             Forgery::FinBeyond(n) => (Flags::FIN.with(Flags::ACK), beyond + n, old, b""),
             Forgery::DataBeyond(n) => (Flags::ACK, beyond + n, old, b"nobody wrote this"),
@@ -296,6 +297,17 @@ impl Run {
         let exact = matches!(forgery, Forgery::Reset | Forgery::ResetBefore(1));
         self.ends.get_mut(at).forged |= exact;
         let forged = Forged { flags, seq: seq.0, ack: ack.0, data };
+        world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
+    }
+
+    /// A reset that comes while a SYN waits for its answer, and does not acknowledge it: with or without ACK.
+    fn forge_refusal(&mut self, world: &mut World, to: Side, forgery: Forgery) {
+        let Forgery::ResetBefore(n) = forgery else { return };
+        let Some(at) = self.pick(to, |end| end.state == State::SynSent && end.iss.is_some()) else { return };
+        let end = self.ends.get(at);
+        let (flow, ack) = (end.flow, end.iss.map_or(0, |iss| (iss + 1 + n).0));
+        let flags = if n.is_multiple_of(2) { Flags::RST } else { Flags::RST.with(Flags::ACK) };
+        let forged = Forged { flags, seq: n, ack, data: b"" };
         world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
     }
 

@@ -251,7 +251,7 @@ pub enum Forgery {
     Reset,
     /// A reset so many numbers beyond it, inside the window (RA-6).
     ResetInWindow(u32),
-    /// A reset so many numbers before it.
+    /// A reset so many numbers before it; where there is only a SYN-SENT, one that does not acknowledge its SYN (RA-3).
     ResetBefore(u32),
     /// A SYN at RCV.NXT and so many on (SY-1).
     Syn(u32),
@@ -259,6 +259,8 @@ pub enum Forgery {
     OldAck(u32),
     /// An acknowledgment of what was never sent (FA-6).
     AckBeyond(u32),
+    /// An acknowledgment of the one number after all that was sent (FA-6).
+    AckNext,
     /// A FIN before RCV.NXT.
     OldFin(u32),
     /// A FIN that far beyond the window.

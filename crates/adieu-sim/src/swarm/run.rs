@@ -12,6 +12,7 @@ use super::bounds::orphan_bound;
 use super::dice::Dice;
 use super::ends::{App, End, Ends, SIDES, Sent};
 use super::incidents::Watch;
+use super::instant::Instants;
 use super::laws::Ports;
 use super::plan::{Deed, Plan, Port};
 use super::report::Report;
@@ -50,6 +51,8 @@ pub(super) struct Run {
     pub(super) ports: [Ports; 2],
     /// What was reached.
     pub(super) watcher: Watcher,
+    /// What is owed in the instant at hand.
+    pub(super) instants: Instants,
     /// A host was seen without a listener.
     pub(super) unlistened: [bool; 2],
     /// A host forgot what it knew of old connections.
@@ -105,6 +108,7 @@ impl Run {
             told: [false; 2],
             ports: Default::default(),
             watcher: Watcher::new(),
+            instants: Instants::default(),
             unlistened: [false; 2],
             forgot: [false; 2],
             squeezed: [false; 2],
@@ -203,8 +207,10 @@ impl Run {
             self.alarms.insert((self.scheduled[at], at));
             return;
         }
+        self.before_turn(world, at);
         self.at_hand = Some(at);
-        f(&mut Turn { world, ends: &mut self.ends, watcher: &mut self.watcher, at });
+        let (ends, watcher, instants) = (&mut self.ends, &mut self.watcher, &mut self.instants);
+        f(&mut Turn { world, ends, watcher, instants, at });
         self.schedule(at);
         self.look_at_handle(world, at);
     }

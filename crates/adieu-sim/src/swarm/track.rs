@@ -11,6 +11,7 @@ impl Run {
     /// Everything that has happened since this was called last.
     pub(super) fn track(&mut self, world: &mut World) {
         let mut seen = world.take_happened();
+        self.instants.next_batch();
         for happened in &seen {
             self.watcher.see(happened);
             self.see(world, happened);
@@ -32,9 +33,10 @@ impl Run {
                 self.see_state(side, flow, *after)
             }
             Occurrence::Forged => {}
-            Occurrence::Ended(receipt) => self.see_ended(at, side, flow, receipt),
+            Occurrence::Ended(receipt) => self.see_ended(world, at, side, flow, receipt),
             Occurrence::Released(how) => self.check_release(at, side, flow, *how),
         }
+        self.see_instant(world, happened);
         if let Some(end) = self.ends.youngest(side, &flow) {
             self.check_end(world, end);
         }
@@ -125,7 +127,7 @@ impl Run {
     }
 
     /// EN-1: each receipt belongs to one end, and each end has one.
-    fn see_ended(&mut self, now: Instant, side: Side, flow: Flow, receipt: &Receipt) {
+    fn see_ended(&mut self, world: &World, now: Instant, side: Side, flow: Flow, receipt: &Receipt) {
         let open = |at: &&usize| {
             let end = self.ends.get(**at);
             let possible = !end.gone || receipt.ending.state() == State::SynReceived;
@@ -136,6 +138,7 @@ impl Run {
         };
         self.check_receipt(at, receipt);
         self.check_promise(receipt);
+        self.see_ending(world, at, receipt);
         let end = self.ends.get_mut(at);
         let same = |shown: Receipt| Receipt { unread: 0, ..shown } == Receipt { unread: 0, ..*receipt };
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");

@@ -130,6 +130,11 @@ impl World {
         self.observe();
     }
 
+    /// Whether a host's device takes nothing now.
+    pub(crate) fn is_device_full(&self, side: Side) -> bool {
+        self.ports[side as usize].is_full(self.now)
+    }
+
     /// A host's device has no room for packets to send, for so long.
     pub fn fill_device(&mut self, side: Side, lasts: Duration) {
         let until = self.now + lasts;

@@ -7,6 +7,7 @@ use adieu_core::{Duration, Ending, Events, Flow, HandleId, Instant, Receipt, Seq
 use adieu_trace::Side;
 
 use super::dice::Dice;
+use super::laws::{Drain, Vigil};
 use super::plan::Program;
 
 pub(super) const SIDES: [Side; 2] = [Side::Left, Side::Right];
@@ -38,6 +39,8 @@ pub(super) struct End {
     /// Its last segment had a timestamp; and the latest of its peer's.
     pub(super) stamped: bool,
     pub(super) latest: Option<u32>,
+    pub(super) vigil: Vigil,
+    pub(super) drain: Option<Drain>,
     pub(super) app: App,
     /// As its handle shows it.
     pub(super) shown: Option<Receipt>,

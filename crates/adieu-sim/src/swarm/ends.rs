@@ -265,7 +265,11 @@ impl Ends {
 
     /// The end on the other host whose initial number came with the SYN that this end has taken.
     pub(super) fn writer(&self, at: usize) -> Option<usize> {
-        let end = &self.all[at];
+        self.writer_of(&self.all[at])
+    }
+
+    /// The same of an end that is at hand.
+    pub(super) fn writer_of(&self, end: &End) -> Option<usize> {
         self.with_number(end.side.other(), reverse(end.flow), end.irs?)
     }
 

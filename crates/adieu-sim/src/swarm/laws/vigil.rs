@@ -6,7 +6,7 @@ use adieu_core::{Duration, Glance, Instant, Seq, State};
 use super::super::ends::End;
 use super::super::run::Run;
 use super::super::track::is_synchronized;
-use super::later;
+use super::{ROUNDING, later};
 use crate::{Happened, Occurrence, Summary};
 
 /// Numbers count from the end's initial one.
@@ -26,6 +26,8 @@ pub(in super::super) struct Vigil {
     highest: u32,
     /// When it last sent data or a FIN.
     pub(super) spoke: Instant,
+    /// Since when it is in its state.
+    entered: Instant,
     /// Since when its peer's window is closed for certain.
     pub(super) shut: Option<Instant>,
     copies: Copies,
@@ -52,6 +54,7 @@ impl Default for Vigil {
             life: never,
             highest: 1,
             spoke: never,
+            entered: never,
             shut: None,
             copies: Copies::default(),
         }
@@ -98,6 +101,7 @@ impl Vigil {
 impl Run {
     pub(super) fn note_vigil(&mut self, happened: &Happened) {
         let Some(at) = self.at_hand else { return };
+        self.check_voice(happened, at);
         let end = self.ends.get_mut(at);
         let Some(iss) = end.iss.filter(|_| !end.is_over()) else { return };
         match &happened.what {
@@ -114,6 +118,40 @@ impl Run {
             Occurrence::Icmp { .. } => end.vigil.copies = Copies::default(),
             _ => {}
         }
+    }
+
+    /// ZW-3, L5, INV-19: whoever has a FIN to deliver says something at least once in the longest retransmission time,
+    /// which is the longest interval between probes, too.
+    fn check_voice(&mut self, happened: &Happened, at: usize) {
+        let tampers = self.tampers();
+        let end = self.ends.get_mut(at);
+        let (now, over) = (happened.at, end.is_over());
+        let before = match happened.what {
+            Occurrence::Delivered { before, after, .. } => {
+                if before.state != after {
+                    end.vigil.entered = now;
+                }
+                before.state
+            }
+            Occurrence::TimedOut { before, .. } => before,
+            Occurrence::Changed { .. } => {
+                end.vigil.entered = now;
+                return;
+            }
+            _ => return,
+        };
+        let owes = matches!(before, State::FinWait1 | State::Closing | State::LastAck);
+        if !owes || over || tampers {
+            return;
+        }
+        let app = &end.app;
+        let called = app.worked.max(app.closed.unwrap_or(Instant::ZERO));
+        let since = end.vigil.spoke.max(end.vigil.news).max(end.vigil.entered).max(called);
+        let longest = self.plan.config[end.side as usize].max_rto + ROUNDING;
+        assert!(
+            now.since(since) <= longest,
+            "ZW-3, L5, INV-19: silent since {since:?} at {now:?} in {before}: {end:#?}"
+        );
     }
 
     /// TO-3: while nothing comes, each copy of a FIN waits for longer than the one before; twice as long, once the

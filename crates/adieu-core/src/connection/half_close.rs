@@ -122,7 +122,9 @@ impl Connection {
         self.trouble.probes = 0;
         self.orphaned = now.time.as_wrapping_millis();
         self.timers.stop(Timer::Idle); // Nobody wants to know any more whether the peer is there.
-        self.timers.arm(Timer::Watch, now.time + now.config.orphan_time);
+        // A budget that ends earlier is still one.
+        let last = now.time + now.config.orphan_time;
+        self.timers.arm(Timer::Watch, self.timers.deadline(Timer::Watch).min(last));
     }
 
     /// Throws away what came and nobody wants, as long as there is a budget for it.

@@ -9,12 +9,24 @@ use std::ops::Range;
 use std::panic;
 use std::process::ExitCode;
 
+use adieu_model::{Limits, SCOPES, check};
 use adieu_mutants::SEEDS;
 use adieu_mutants::finding::{self, Finding, split_words};
 use adieu_sim::swarm::{Plan, try_run};
 
 /// The detectors, in the order in which they are asked: the first that finds something is the one that is named.
-const DETECTORS: [Detector; 1] = [Detector { name: "swarm", search: swarm }];
+/// Most faults show themselves in the first worlds; what only the model checker sees is not to wait for all of them.
+const DETECTORS: [Detector; 3] = [
+    Detector { name: "swarm", search: first_worlds },
+    Detector { name: "model", search: model },
+    Detector { name: "swarm", search: swarm },
+];
+
+/// Worlds that come before the model checker.
+const FIRST: u64 = 300;
+
+/// States of each scope that the model checker looks at.
+const STATES: usize = 30_000;
 
 /// One that looks for faults.
 struct Detector {
@@ -45,6 +57,21 @@ fn main() -> ExitCode {
 thread_local! {
     /// Whether the last panic was the core's, and not that of a detector that has seen something.
     static CORE_PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The first of the random worlds.
+fn first_worlds(seeds: &Range<u64>) -> Option<[String; 3]> {
+    swarm(&(seeds.start..seeds.end.min(seeds.start + FIRST)))
+}
+
+/// All that can happen within each scope, up to so many states; the shortest way there, as one thread finds it.
+fn model(_: &Range<u64>) -> Option<[String; 3]> {
+    let limits = Limits { states: Some(STATES), depth: None, time: None };
+    SCOPES.iter().find_map(|scope| {
+        let fault = check(scope, limits, 1).violation?;
+        let place = format!("{} at depth {}", scope.name, fault.steps.len());
+        Some([place, fault.fault.id.to_string(), fault.fault.text.to_string()])
+    })
 }
 
 /// Random worlds with an oracle outside, the lowest seed first.

@@ -101,6 +101,7 @@ impl Turn<'_> {
     pub(super) fn perform(&mut self, deed: Deed) {
         let (now, side) = (self.now(), self.side());
         let Some(handle) = self.handle() else { return };
+        self.note_drain(deed);
         let before = self.world.host(side).stack.receipt(handle);
         if before.is_none() {
             self.remember(deed, now);

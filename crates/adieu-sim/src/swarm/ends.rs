@@ -7,6 +7,7 @@ use adieu_core::{Duration, Ending, Events, Flow, HandleId, Instant, Receipt, Seq
 use adieu_trace::Side;
 
 use super::dice::Dice;
+use super::laws::{Drain, Vigil};
 use super::plan::Program;
 
 pub(super) const SIDES: [Side; 2] = [Side::Left, Side::Right];
@@ -38,6 +39,8 @@ pub(super) struct End {
     /// Its last segment had a timestamp; and the latest of its peer's.
     pub(super) stamped: bool,
     pub(super) latest: Option<u32>,
+    pub(super) vigil: Vigil,
+    pub(super) drain: Option<Drain>,
     pub(super) app: App,
     /// As its handle shows it.
     pub(super) shown: Option<Receipt>,
@@ -262,7 +265,11 @@ impl Ends {
 
     /// The end on the other host whose initial number came with the SYN that this end has taken.
     pub(super) fn writer(&self, at: usize) -> Option<usize> {
-        let end = &self.all[at];
+        self.writer_of(&self.all[at])
+    }
+
+    /// The same of an end that is at hand.
+    pub(super) fn writer_of(&self, end: &End) -> Option<usize> {
         self.with_number(end.side.other(), reverse(end.flow), end.irs?)
     }
 

@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::ends::{App, End, Ends, SIDES, Sent};
 use super::incidents::Watch;
 use super::instant::Instants;
-use super::laws::Ports;
+use super::laws::{Ports, Vigil};
 use super::plan::{Deed, Plan, Port};
 use super::report::Report;
 use crate::coverage::Watcher;
@@ -237,6 +237,7 @@ impl Run {
             panic!("INV-20: no end of events at {:?}, {packets:?} packets", world.now());
         }
         self.track(world);
+        self.check_orphans(world);
         self.count_down(world.now());
         self.set_wire(world);
         for side in SIDES {
@@ -308,6 +309,8 @@ impl Run {
             sent: Sent::default(),
             stamped: false,
             latest: None,
+            vigil: Vigil::default(),
+            drain: None,
             app,
             shown: None,
             receipt: None,

@@ -23,7 +23,7 @@ impl Run {
     fn see(&mut self, world: &mut World, happened: &Happened) {
         let Happened { at, side, flow, .. } = *happened;
         self.at_hand = self.ends.youngest(side, &flow);
-        self.note_ports(happened);
+        self.note(happened);
         match &happened.what {
             Occurrence::Sent { segment, state, .. } => self.see_sent(side, flow, segment, *state),
             Occurrence::Delivered { segment, before, after } => {
@@ -39,6 +39,7 @@ impl Run {
         self.see_instant(world, happened);
         if let Some(end) = self.ends.youngest(side, &flow) {
             self.check_end(world, end);
+            self.check_timers(world, end);
         }
     }
 
@@ -144,7 +145,7 @@ impl Run {
         assert!(end.shown.is_none_or(same), "EN-1: two receipts of one connection: {receipt:#?} {end:#?}");
         end.receipt = Some(*receipt);
         end.established |= is_synchronized(receipt.ending.state());
-        self.part(now, at, receipt);
+        self.note_ended(now, at, receipt);
     }
 }
 

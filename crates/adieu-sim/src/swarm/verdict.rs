@@ -3,8 +3,8 @@
 use adieu_core::{Cause, Ending, Phase, State};
 
 use super::bounds::{orphan_bound, patience_bound};
-use super::ends::{End, SIDES};
-use super::plan::{Mishap, Port};
+use super::ends::{App, End, SIDES};
+use super::plan::{Mishap, Port, Reading};
 use super::run::Run;
 use crate::{Deed, World};
 
@@ -124,9 +124,13 @@ impl Run {
         // Timers that run when the network heals may still give up: what they wait for comes with the next packet.
         let healed = self.healed.is_some_and(|healed| receipt.spent.ended() > healed + self.recovery(end));
         let limited = config.max_orphans < 1 << 10 || config.orphan_bytes < 1 << 20 || config.memory < 1 << 24;
+        let peer = self.ends.writer_of(end).map(|writer| &self.ends.get(writer).app);
+        let eager = |app: &App| matches!(app.program.reading, Reading::Eager);
+        let lazy = self.plan.accept_pace > adieu_core::Duration::ZERO || !peer.is_some_and(eager);
         match receipt.ending {
             // A reader that lets an orphan wait for long makes it lose patience (ZW-5), as one that asked for it.
-            Ending::TimedOut { phase: Phase::ZeroWindow | Phase::UserTimeout, .. } => true,
+            Ending::TimedOut { phase: Phase::ZeroWindow, .. } => !calm || lazy,
+            Ending::TimedOut { phase: Phase::UserTimeout, .. } => self.asked(end) > adieu_core::Duration::ZERO,
             Ending::TimedOut { .. } => !calm && (!healed || self.tampers()),
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             Ending::ResetByPeer { state } => matches!(state, State::LastAck | State::Closing) && !calm,

@@ -8,10 +8,9 @@ use adieu_trace::Side;
 
 use super::super::run::Run;
 use super::super::track::is_synchronized;
+use super::{ROUNDING, later};
 use crate::{Happened, Occurrence, Summary, World};
 
-/// Records count in milliseconds, and round up.
-const ROUNDING: Duration = Duration::from_millis(2);
 /// However often a FIN comes again, TIME-WAIT lasts so many stays (3.5).
 const LONGEST: u32 = 4;
 /// TW-13: a port may be had again after so long without a word.
@@ -110,7 +109,7 @@ fn stay_after(receipt: &Receipt, sent_syn: bool) -> Stay {
 
 impl Run {
     /// A connection has ended, and this is its receipt.
-    pub(in super::super) fn part(&mut self, now: Instant, at: usize, receipt: &Receipt) {
+    pub(super) fn part(&mut self, now: Instant, at: usize, receipt: &Receipt) {
         let end = self.ends.get(at);
         let opening = matches!(receipt.ending.state(), State::SynSent | State::SynReceived);
         let ports = &mut self.ports[end.side as usize];
@@ -135,7 +134,7 @@ impl Run {
     }
 
     /// What is said to a connection that has ended, and what it says.
-    pub(in super::super) fn note_ports(&mut self, happened: &Happened) {
+    pub(super) fn note_ports(&mut self, happened: &Happened) {
         let Happened { at, side, flow, .. } = *happened;
         match &happened.what {
             Occurrence::Sent { segment, state, .. } => {
@@ -295,9 +294,4 @@ impl Run {
         let quiet = now >= parted.since.max(parted.spoke) + QUIET;
         assert!(stamping && parted.stamped && quiet, "TW-13, INV-23: {flow} at {now:?}: {parted:#?}");
     }
-}
-
-/// The later of two timestamps.
-fn later(a: u32, b: u32) -> u32 {
-    if b.wrapping_sub(a) < 1 << 31 { b } else { a }
 }

@@ -54,6 +54,8 @@ impl Run {
         match self.ends.get(end).iss {
             None => self.ends.set_iss(end, segment.seq),
             Some(iss) if iss == segment.seq => {}
+            // Challenged for ever, an attempt begins again with another number (SY-6).
+            Some(_) if self.ends.get(end).state == State::SynSent => self.ends.set_iss(end, segment.seq),
             Some(_) => {
                 if let Some(ack) = segment.ack.filter(|_| self.ends.get(end).state == State::SynReceived) {
                     let child = self.begin_passive(side, flow, Seq(ack.0.wrapping_sub(1)));

@@ -29,7 +29,7 @@ impl Run {
                 self.see_delivered(side, flow, segment, [before.state, *after]);
             }
             Occurrence::Icmp { after, .. } | Occurrence::TimedOut { after, .. } | Occurrence::Changed { after, .. } => {
-                self.see_state(side, flow, *after)
+                self.see_state(side, flow, *after);
             }
             Occurrence::Forged => {}
             Occurrence::Ended(receipt) => self.see_ended(world, side, flow, receipt),

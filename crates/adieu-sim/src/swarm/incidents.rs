@@ -293,9 +293,8 @@ impl Run {
             return;
         }
         let flow = end.flow;
-        // One number before it is exact, too, where a FIN was the last to come (RA-7).
-        let exact = matches!(forgery, Forgery::Reset | Forgery::ResetBefore(1));
-        self.ends.get_mut(at).forged |= exact;
+        // Where the FIN has come, the number before counts, too (RA-7).
+        self.ends.get_mut(at).forged |= matches!(forgery, Forgery::Reset | Forgery::ResetBefore(1));
         let forged = Forged { flags, seq: seq.0, ack: ack.0, data };
         world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
     }

@@ -30,7 +30,7 @@ impl Run {
                 self.see_delivered(side, flow, segment, [before.state, *after]);
             }
             Occurrence::Icmp { after, .. } | Occurrence::TimedOut { after, .. } | Occurrence::Changed { after, .. } => {
-                self.see_state(side, flow, *after)
+                self.see_state(side, flow, *after);
             }
             Occurrence::Forged => {}
             Occurrence::Ended(receipt) => self.see_ended(world, at, side, flow, receipt),
@@ -57,6 +57,8 @@ impl Run {
         match self.ends.get(end).iss {
             None => self.ends.set_iss(end, segment.seq),
             Some(iss) if iss == segment.seq => {}
+            // Challenged for ever, an attempt begins again with another number (SY-6).
+            Some(_) if self.ends.get(end).state == State::SynSent => self.ends.set_iss(end, segment.seq),
             Some(_) => {
                 if let Some(ack) = segment.ack.filter(|_| self.ends.get(end).state == State::SynReceived) {
                     let child = self.begin_passive(side, flow, Seq(ack.0.wrapping_sub(1)));

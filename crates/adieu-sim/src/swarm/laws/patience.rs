@@ -170,7 +170,10 @@ fn check_fin_wait_2(ended: &Ended<'_>) {
 fn check_orphan(ended: &Ended<'_>) {
     let Ended { end, receipt, config, .. } = *ended;
     let Some(closed) = end.app.closed.map(|closed| closed.max(ended.established())) else { return };
-    ended.not_after(closed + config.orphan_time + config.fin_wait_2 + SECOND, "OR-1, L2, 3.12");
+    // FIN-WAIT-2 has a time of its own, for a peer's FIN that may come at its end.
+    let idle = receipt.spent.iter().any(|(state, _)| state == State::FinWait2);
+    let idle = if idle { config.fin_wait_2 } else { Duration::ZERO };
+    ended.not_after(closed + config.orphan_time + idle + SECOND, "OR-1, L2, 3.12");
     if let Some(shut) = end.vigil.shut.filter(|_| !receipt.fin_acknowledged) {
         let since = closed.max(shut).max(end.vigil.news);
         ended.not_after(since + ORPHAN_PATIENCE + config.max_rto + SECOND, "ZW-5, L2");

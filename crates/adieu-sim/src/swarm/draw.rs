@@ -24,6 +24,7 @@ enum Weather {
 const CONFIG: u64 = 1;
 const WEATHER: u64 = 3;
 const INCIDENTS: u64 = 4;
+const SIEGE: u64 = 6;
 const TALKS: u64 = 1000;
 
 impl Plan {
@@ -62,7 +63,10 @@ impl Plan {
         if talks.iter().any(|talk| talk.port != Port::Any) {
             config.iter_mut().for_each(|config| config.syn_cookies = false);
         }
-        let incidents = incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse);
+        let mut incidents = incidents(&mut Dice::new(seed, INCIDENTS), weather, count, reuse);
+        if !reuse && matches!(weather, Weather::Fair | Weather::Dead) {
+            besiege(&mut Dice::new(seed, SIEGE), &mut config, &mut incidents, count);
+        }
         for incident in &incidents {
             if let Mishap::Act { talk, side, .. } = incident.what {
                 let program = &mut talks[talk].programs[side as usize];
@@ -185,6 +189,9 @@ fn limit(mut dice: Dice, mut config: Config, reuse: bool) -> Config {
     if dice.chance(5) {
         config.reset_ends_time_wait = true;
     }
+    if dice.chance(10) {
+        config.orphan_time = Duration::from_secs(dice.log(1, 600));
+    }
     // Records that give way, where their ports are wanted again (TW-14).
     if reuse && dice.chance(20) {
         config.time_wait_budget = dice.pick(&[1, 52, 104, 208]);
@@ -211,6 +218,21 @@ fn settings(dice: &mut Dice) -> Settings {
         dscp: dice.small_u8(0, 63),
         report_trouble: dice.chance(80),
     }
+}
+
+/// Now and then a FIN that comes again for longer than TIME-WAIT may last: what answers it is lost (3.5).
+fn besiege(dice: &mut Dice, config: &mut [Config; 2], incidents: &mut Vec<Incident>, talks: usize) {
+    if !dice.chance(10) {
+        return;
+    }
+    let (talk, side) = (dice.index(talks), dice.side());
+    let (closer, peer) = (side as usize, side.other() as usize);
+    config[closer].unsafe_short_time_wait = true;
+    config[closer].time_wait = Duration::from_secs(dice.range(4, 8));
+    config[peer].max_rto = Duration::from_secs(3);
+    config[peer].retries = 15;
+    let when = When::After { talk, side, state: State::FinWait2, events: 0 };
+    incidents.push(Incident { when, what: Mishap::LinkDown(side, Duration::from_secs(100)) });
 }
 
 // ---- the network -----------------------------------------------------------------------------------------------

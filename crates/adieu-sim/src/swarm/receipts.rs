@@ -84,13 +84,13 @@ impl Run {
             }
             Cause::DataAfterClose => (closed || app.deaf) && written > receipt.received && receipt.unread == 0,
             Cause::ListenerClosed => !app.known,
-            // 3.12: an orphan that still moves has ten minutes.
+            // 3.12: an orphan that still moves has ten minutes, or what its host allows.
             Cause::OrphanLimit => {
                 let limited = config.max_orphans < 1 << 10
                     || config.orphan_bytes < 1 << 20
                     || squeezed
                     || config.fin_wait_2_budget < 1 << 20;
-                closed && (limited || receipt.spent.total() >= Duration::from_secs(600))
+                closed && (limited || receipt.spent.total() >= config.orphan_time)
             }
             Cause::LingerZero => app.zero_linger && closed,
             Cause::LingerExpired => app.impatient,

@@ -124,6 +124,7 @@ impl Run {
         // Timers that run when the network heals may still give up: what they wait for comes with the next packet.
         let healed = self.healed.is_some_and(|healed| receipt.spent.ended() > healed + self.recovery(end));
         let limited = config.max_orphans < 1 << 10 || config.orphan_bytes < 1 << 20 || config.memory < 1 << 24;
+        let hurried = config.orphan_time < adieu_core::Duration::from_secs(600);
         let peer = self.ends.writer_of(end).map(|writer| &self.ends.get(writer).app);
         let eager = |app: &App| matches!(app.program.reading, Reading::Eager);
         let lazy = self.plan.accept_pace > adieu_core::Duration::ZERO || !peer.is_some_and(eager);
@@ -134,7 +135,7 @@ impl Run {
             Ending::TimedOut { .. } => !calm && (!healed || self.tampers()),
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             Ending::ResetByPeer { state } => matches!(state, State::LastAck | State::Closing) && !calm,
-            Ending::Aborted { cause: Cause::OrphanLimit, .. } => limited || !calm,
+            Ending::Aborted { cause: Cause::OrphanLimit, .. } => limited || hurried || !calm,
             Ending::Aborted { cause: Cause::MemoryPressure, .. } => limited,
             Ending::Aborted { cause: Cause::PolicyLimit(_), .. } => true,
             _ => false,

@@ -77,7 +77,9 @@ impl Run {
     fn check_time_out(&self, ended: &Ended<'_>, phase: Phase) {
         let Ended { at, end, config, .. } = *ended;
         let (vigil, settings) = (&end.vigil, &self.plan.talks[end.talk].settings[end.side as usize]);
-        let closed = end.app.closed.unwrap_or(Instant::ZERO);
+        // Who closes more than once, in whatever way, is an orphan since one of these calls.
+        let once = !end.app.drains && !end.app.deaf;
+        let closed = end.app.closed.filter(|_| once).unwrap_or(Instant::ZERO);
         if matches!(phase, Phase::Retransmission | Phase::ZeroWindow | Phase::UserTimeout) {
             let silent = at.since(vigil.spoke);
             assert!(
@@ -169,8 +171,12 @@ fn check_fin_wait_2(ended: &Ended<'_>) {
 /// OR-1, 3.12, ZW-5, L2: what nobody owns ends, in all weathers.
 fn check_orphan(ended: &Ended<'_>) {
     let Ended { end, receipt, config, .. } = *ended;
-    let Some(closed) = end.app.closed.map(|closed| closed.max(ended.established())) else { return };
-    ended.not_after(closed + config.orphan_time + config.fin_wait_2 + SECOND, "OR-1, L2, 3.12");
+    let once = !end.app.drains && !end.app.deaf;
+    let Some(closed) = end.app.closed.filter(|_| once).map(|closed| closed.max(ended.established())) else { return };
+    // FIN-WAIT-2 has a time of its own, for a peer's FIN that may come at its end.
+    let idle = receipt.spent.iter().any(|(state, _)| state == State::FinWait2);
+    let idle = if idle { config.fin_wait_2 } else { Duration::ZERO };
+    ended.not_after(closed + config.orphan_time + idle + SECOND, "OR-1, L2, 3.12");
     if let Some(shut) = end.vigil.shut.filter(|_| !receipt.fin_acknowledged) {
         let since = closed.max(shut).max(end.vigil.news);
         ended.not_after(since + ORPHAN_PATIENCE + config.max_rto + SECOND, "ZW-5, L2");

@@ -1,7 +1,7 @@
 //! What an end hears and says, as far as its patience depends on it (1.8, 1.9).
 
 use adieu_core::wire::Flags;
-use adieu_core::{Duration, Glance, Instant, Seq, State};
+use adieu_core::{Glance, Instant, Seq, State};
 
 use super::super::ends::End;
 use super::super::run::Run;
@@ -30,15 +30,6 @@ pub(in super::super) struct Vigil {
     entered: Instant,
     /// Since when its peer's window is closed for certain.
     pub(super) shut: Option<Instant>,
-    copies: Copies,
-}
-
-/// Copies of a FIN that leave while nothing comes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Copies {
-    last: Option<Instant>,
-    gap: Option<Duration>,
-    gaps: u32,
 }
 
 impl Default for Vigil {
@@ -56,7 +47,6 @@ impl Default for Vigil {
             spoke: never,
             entered: never,
             shut: None,
-            copies: Copies::default(),
         }
     }
 }
@@ -80,7 +70,6 @@ impl Vigil {
 
     fn hears(&mut self, now: Instant, iss: Seq, segment: &Summary, taken: bool) {
         self.heard = now;
-        self.copies = Copies::default();
         let Some(ack) = segment.ack.filter(|_| !segment.has(Flags::RST)) else { return };
         let ack = offset(iss, ack);
         let sure = taken && ack >= self.acknowledged && ack <= self.sent;
@@ -107,15 +96,11 @@ impl Run {
         match &happened.what {
             Occurrence::Sent { segment, state, .. } if is_synchronized(*state) => {
                 end.vigil.sends(happened.at, iss, segment);
-                if segment.has(Flags::FIN) && !segment.has(Flags::RST) {
-                    self.see_copy(happened.at, at, segment);
-                }
             }
             Occurrence::Delivered { segment, before, .. } if is_synchronized(before.state) => {
                 let taken = is_taken(end, segment, before);
                 end.vigil.hears(happened.at, iss, segment, taken);
             }
-            Occurrence::Icmp { .. } => end.vigil.copies = Copies::default(),
             _ => {}
         }
     }
@@ -151,32 +136,6 @@ impl Run {
         assert!(
             now.since(since) <= longest,
             "ZW-3, L5, INV-19: silent since {since:?} at {now:?} in {before}: {end:#?}"
-        );
-    }
-
-    /// TO-3: while nothing comes, each copy of a FIN waits for longer than the one before; twice as long, once the
-    /// probe of the tail, or what was overtaken, has had its turn.
-    fn see_copy(&mut self, now: Instant, at: usize, segment: &Summary) {
-        let tampers = self.tampers();
-        let end = self.ends.get_mut(at);
-        let longest = self.plan.config[end.side as usize].max_rto;
-        // What lies before it has its turn first.
-        let alone = end.iss.map(|iss| offset(iss, segment.seq)) == Some(end.vigil.acknowledged);
-        let copies = &mut end.vigil.copies;
-        if !alone || tampers {
-            *copies = Copies::default();
-            return;
-        }
-        let before = *copies;
-        copies.gap = before.last.map(|last| now.since(last));
-        copies.gaps += u32::from(before.last.is_some());
-        copies.last = Some(now);
-        let (Some(gap), Some(previous)) = (copies.gap, before.gap) else { return };
-        let least = if before.gaps >= 2 { previous * 2 } else { previous };
-        let gaps = before.gaps;
-        assert!(
-            gap + Duration::from_micros(2) >= least.min(longest),
-            "TO-3: a FIN comes again after {gap:?}, before that after {previous:?} ({gaps}) at {now:?}: {end:#?}"
         );
     }
 }

@@ -20,7 +20,7 @@ fn half_closed(further: impl FnOnce(&mut World, HandleId)) -> Option<Ending> {
     world.receipt(Left, handle).map(|receipt| receipt.ending)
 }
 
-/// Seed 1844: whoever gave up reading, too, had ten minutes again, as an orphan, instead of what was left of its budget.
+/// Seed 1844: who gave up reading, too, had ten minutes again, as an orphan, instead of what was left of its budget.
 #[test]
 fn to_8_a_half_close_budget_outlives_the_end_of_reading() {
     let spent =

@@ -30,7 +30,7 @@ fn x_ws_an_acknowledgment_in_syn_received_scales_its_window() {
     assert!(u32::from(challenge.window) << shift <= 400_000, "{} << {shift}", challenge.window);
 }
 
-/// Seed 616: the window was closed by a keepalive, whose number is older than that of the acknowledgments before it. Its
+/// Seed 616: a keepalive closed the window, whose number is older than that of the acknowledgments before it. Its
 /// acknowledgment counted and its window did not, so that what had been announced before was granted once more, behind
 /// what it acknowledged.
 #[test]

@@ -1,8 +1,8 @@
 //! The swarm over fixed seeds: nothing may be found, and every cell of 4.8 that can be reached is.
 //!
 //! `tests/swarm/reached.txt` names the cells that these seeds reach: one that is lost fails the test. Cells that the
-//! first seeds do not reach have seeds of their own, `tests/swarm/rare.txt`. With `ADIEU_BLESS=1` both are written anew,
-//! after a search that takes some minutes; `adieu sim` runs as many worlds as one likes.
+//! first seeds do not reach have seeds of their own, `tests/swarm/rare.txt`. With `ADIEU_BLESS=1` both are written
+//! anew, after a search that takes some minutes; `adieu sim` runs as many worlds as one likes.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

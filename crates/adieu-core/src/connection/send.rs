@@ -262,7 +262,8 @@ impl Send {
 
     /// Takes the window from a segment that is not older than the last one it was taken from (SND.WL1, SND.WL2), and
     /// says whether it was closed and is open now. What acknowledges more has left later, however old its number is (a
-    /// keepalive's, or of data that goes again): with the window before it the edge would move as far as it acknowledges
+    /// keepalive's, or of data that goes again): with the window before it the edge would move as far as it
+    /// acknowledges
     /// (ZW-3).
     pub(crate) fn update_window(&mut self, segment: &Segment<'_>) -> bool {
         let (newer, more) = (segment.seq.distance(self.wl1), segment.ack.distance(self.wl2));

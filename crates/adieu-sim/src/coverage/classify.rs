@@ -7,7 +7,7 @@ use super::columns::Event;
 use super::life::Life;
 use crate::Summary;
 
-/// The events of a segment that finds a flow like this, and leaves it in `after`; `life` is the flow's last incarnation.
+/// The events of a segment that finds a flow like this and leaves it in `after`; `life` is its last incarnation.
 pub(super) fn events(
     segment: &Summary,
     before: &Glance,
@@ -19,7 +19,7 @@ pub(super) fn events(
     } else if segment.has(Flags::SYN) {
         (Some(Event::Syn), None)
     } else {
-        // Before our SYN is acknowledged there is no FIN of ours; what acknowledges one is about who had the flow before.
+        // Before our SYN is acknowledged there is no FIN of ours: one is acknowledged of who had the flow before.
         let opening = matches!(before.state, State::SynSent | State::SynReceived);
         let acks_fin = !opening && life.is_some_and(|life| life.is_fin_acked_by(segment));
         let first = match (segment.has(Flags::FIN), acks_fin) {

@@ -46,7 +46,7 @@ impl Coverage {
         Difference { lost: list(&mut before.difference(&now)), new: list(&mut now.difference(&before)) }
     }
 
-    /// What has changed since the snapshot in a file; with `ADIEU_BLESS` set, the file is written anew, and nothing has.
+    /// What has changed since the snapshot in a file; with `ADIEU_BLESS` set it is written anew, and nothing has.
     pub fn hold_against(&self, file: &Path) -> io::Result<Difference> {
         if std::env::var_os("ADIEU_BLESS").is_some() {
             fs::write(file, self.snapshot())?;

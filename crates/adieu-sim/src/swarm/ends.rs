@@ -35,6 +35,8 @@ pub(super) struct End {
     pub(super) lost: bool,
     /// Somebody who knows all its numbers has reset it.
     pub(super) forged: bool,
+    /// Somebody has acknowledged what its peer may not have.
+    pub(super) misled: bool,
     pub(super) sent: Sent,
     /// Its last segment had a timestamp; and the latest of its peer's.
     pub(super) stamped: bool,
@@ -251,9 +253,10 @@ impl Ends {
         let end = &mut self.all[at];
         end.iss = Some(iss);
         let (side, flow) = (end.side, end.flow);
-        // Where every connection begins at the same number, so does what an old SYN has begun.
+        let passive = !end.active;
+        // Where every connection begins at the same number, so does what an old SYN has begun at a listener.
         let before = self.with_number(side, flow, iss);
-        if !before.is_some_and(|before| self.all[before].established) {
+        if !(passive && before.is_some_and(|before| self.all[before].established)) {
             self.numbers[side as usize].insert((flow, iss), at);
         }
     }

@@ -169,15 +169,22 @@ impl Run {
             Mishap::Unplug(side, lasts) => {
                 self.strike(side);
                 self.forgot[side as usize] = true;
+                self.struck[side as usize] = Some(world.now());
                 world.unplug(side, lasts);
             }
-            Mishap::Full(side, lasts) => world.fill_device(side, lasts),
+            Mishap::Full(side, lasts) => {
+                self.struck[side as usize] = Some(world.now());
+                world.fill_device(side, lasts);
+            }
             // Rust's allocator does not fail but abort: memory fails where the stack counts it, in its budgets.
             Mishap::Squeeze(side, _) => {
                 self.squeezed[side as usize] = true;
                 world.squeeze(side, Budget::NOTHING);
             }
-            Mishap::Suspend(side, lasts, room) => world.suspend(side, lasts, room),
+            Mishap::Suspend(side, lasts, room) => {
+                self.struck[side as usize] = Some(world.now());
+                world.suspend(side, lasts, room);
+            }
             Mishap::Leap(side, by) => world.jump_clock(side, by),
             Mishap::Stop(side, lasts) => world.stop_clock(side, lasts),
             Mishap::Wire(_)
@@ -228,6 +235,8 @@ impl Run {
         match what {
             Mishap::Squeeze(side, _) => _ = world.squeeze(side, Budget::of(&self.plan.config[side as usize])),
             Mishap::Suspend(side, ..) | Mishap::Restart { side, .. } => {
+                // What has waited comes at once, and is answered once.
+                self.struck[side as usize] = Some(world.now());
                 world.wake(side);
                 if self.listened[side as usize] {
                     self.listen(world, side);
@@ -295,6 +304,8 @@ impl Run {
         let flow = end.flow;
         // Where the FIN has come, the number before counts, too (RA-7).
         self.ends.get_mut(at).forged |= matches!(forgery, Forgery::Reset | Forgery::ResetBefore(1));
+        // What is sent in this very instant makes an acknowledgment of the next number one that counts.
+        self.ends.get_mut(at).misled |= forgery == Forgery::AckNext;
         let forged = Forged { flags, seq: seq.0, ack: ack.0, data };
         world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
     }
@@ -353,6 +364,7 @@ impl Run {
             return;
         }
         self.track(world); // What it had said before it died counts.
+        self.struck[side as usize] = Some(world.now());
         world.kill(side, dead, if records { Legacy::TimeWait } else { Legacy::Nothing });
         world.host(side).keep_notified();
         self.ports[side as usize].forget();

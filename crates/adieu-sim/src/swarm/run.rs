@@ -55,6 +55,8 @@ pub(super) struct Run {
     pub(super) instants: Instants,
     /// A host was seen without a listener.
     pub(super) unlistened: [bool; 2],
+    /// When a host's program last stood still, woke or died, or its device went.
+    pub(super) struck: [Option<Instant>; 2],
     /// A host forgot what it knew of old connections.
     pub(super) forgot: [bool; 2],
     /// A host has hardly any memory, or had.
@@ -110,6 +112,7 @@ impl Run {
             watcher: Watcher::new(),
             instants: Instants::default(),
             unlistened: [false; 2],
+            struck: [None; 2],
             forgot: [false; 2],
             squeezed: [false; 2],
             alarms: BTreeSet::new(),
@@ -306,6 +309,7 @@ impl Run {
             gone: false,
             lost: false,
             forged: false,
+            misled: false,
             sent: Sent::default(),
             stamped: false,
             latest: None,

@@ -118,7 +118,10 @@ impl Run {
         if end.gone {
             return; // What has the flow now was there before.
         }
-        let child = end.state == State::SynReceived && !end.active && !is_synchronized(state);
+        let opening = matches!(end.state, State::SynSent | State::SynReceived);
+        // What either end has begun over a record leaves the record as it was (TW-9).
+        let restored = opening && end.active && state == State::TimeWait;
+        let child = end.state == State::SynReceived && !end.active && !is_synchronized(state) || restored;
         end.state = state;
         end.established |= is_synchronized(state);
         // A listener's child that came to nothing may leave a record as it was before (TW-9).
@@ -133,7 +136,8 @@ impl Run {
     fn see_ended(&mut self, world: &World, now: Instant, side: Side, flow: Flow, receipt: &Receipt) {
         let open = |at: &&usize| {
             let end = self.ends.get(**at);
-            let possible = !end.gone || receipt.ending.state() == State::SynReceived;
+            let opening = matches!(receipt.ending.state(), State::SynSent | State::SynReceived);
+            let possible = !end.gone || opening;
             end.receipt.is_none() && !end.lost && possible && end.active != receipt.is_passive()
         };
         let Some(at) = self.ends.with_flow(side, &flow).iter().find(open).copied() else {

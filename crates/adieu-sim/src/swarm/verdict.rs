@@ -83,7 +83,7 @@ impl Run {
     fn check_streams(&self, at: usize) {
         let end = self.ends.get(at);
         let peer = self.ends.peer(at).map(|peer| self.ends.get(peer));
-        let (Some(receipt), lost) = (end.receipt, peer.is_some_and(|peer| peer.lost)) else { return };
+        let (Some(receipt), lost) = (end.receipt, end.misled || peer.is_some_and(|peer| peer.lost)) else { return };
         let received = peer.and_then(|peer| peer.receipt).map_or(0, |receipt| receipt.received);
         assert!(receipt.acknowledged <= received || lost, "INV-4: acknowledged, not received: {end:#?} {peer:#?}");
         if (end.app.finished || receipt.fin_acknowledged) && !lost {
@@ -134,12 +134,19 @@ impl Run {
             Ending::TimedOut { phase: Phase::UserTimeout, .. } => self.asked(end) > adieu_core::Duration::ZERO,
             Ending::TimedOut { .. } => !calm && (!healed || self.tampers()),
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
+            // Data that overtakes what brings a cookie back draws a reset, and where there is no place nobody answers.
+            Ending::ResetByPeer { .. } | Ending::TimedOut { .. } if self.is_crowded() => true,
             Ending::ResetByPeer { state } => matches!(state, State::LastAck | State::Closing) && !calm,
             Ending::Aborted { cause: Cause::OrphanLimit, .. } => limited || hurried || !calm,
             Ending::Aborted { cause: Cause::MemoryPressure, .. } => limited,
             Ending::Aborted { cause: Cause::PolicyLimit(_), .. } => true,
             _ => false,
         }
+    }
+
+    /// A listener may have no place for who comes.
+    fn is_crowded(&self) -> bool {
+        self.plan.config.iter().any(|config| config.syn_backlog < 64 || config.accept_backlog < 64)
     }
 
     /// How long after the network has healed a timer that ran before may still give up.

@@ -28,7 +28,7 @@ impl Run {
         self.judge_farewell(world, at, receipt);
     }
 
-    /// TO-9, AB-2: a reset has left where, and only where, the receipt says so, and has a number that the peer believes.
+    /// TO-9, AB-2: a reset has left where, and only where, the receipt says so, with a number the peer believes.
     fn judge_farewell(&self, world: &World, at: usize, receipt: &Receipt) {
         let end = self.ends.get(at);
         let trail = self.trail(at);

@@ -99,7 +99,7 @@ impl Run {
             Phase::Keepalive => {
                 let keepalive = settings.keepalive.unwrap_or_else(|| panic!("TO-12: nobody asked for it: {end:#?}"));
                 let (idle, interval) = (keepalive.idle.max(SECOND), keepalive.interval.max(SECOND));
-                ended.not_before(vigil.life + idle + interval * u32::from(keepalive.probes.max(1)), "TO-12");
+                ended.not_before(vigil.news + idle + interval * u32::from(keepalive.probes.max(1)), "TO-12");
             }
             Phase::FinWait2Orphan => check_fin_wait_2(ended),
             Phase::Connect => {}

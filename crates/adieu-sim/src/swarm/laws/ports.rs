@@ -35,7 +35,7 @@ enum Stay {
     /// After an attempt that was given up (EO-2).
     Attempt,
     Nothing,
-    /// Of an opening that was given up without a word: quarantine where one could not leave, nothing where none was due.
+    /// Of an opening given up without a word: quarantine where one could not leave, nothing where none was due.
     Either,
 }
 

@@ -21,8 +21,6 @@ pub(in super::super) struct Vigil {
     /// When an acknowledgment came that was news, believed or not; and any segment at all.
     pub(super) news: Instant,
     pub(super) heard: Instant,
-    /// When a segment came that it must have taken for a sign of life.
-    pub(super) life: Instant,
     highest: u32,
     /// When it last sent data or a FIN.
     pub(super) spoke: Instant,
@@ -42,7 +40,6 @@ impl Default for Vigil {
             flight: never,
             news: never,
             heard: never,
-            life: never,
             highest: 1,
             spoke: never,
             entered: never,
@@ -78,7 +75,6 @@ impl Vigil {
             (self.highest, self.news) = (ack, now);
         }
         if sure {
-            self.life = now;
             self.acknowledged = ack;
             // What another segment has said before may have been progress then.
             self.progress = if news { now } else { self.progress };

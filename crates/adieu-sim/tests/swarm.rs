@@ -32,6 +32,9 @@ fn search(reached: &Coverage) -> Vec<(u64, Cell)> {
     let mut rare = Vec::new();
     let mut missing = reached.missing();
     for first in (WORLDS..SEARCHED).step_by(1000) {
+        if missing.is_empty() {
+            break;
+        }
         let found = worlds(first, 1000).report.coverage;
         if missing.iter().any(|cell| found.count(*cell) > 0) {
             for seed in first..first + 1000 {

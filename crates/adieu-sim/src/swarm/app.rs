@@ -213,7 +213,11 @@ impl Turn<'_> {
         let end = self.ends.get(self.at);
         if self.ends.youngest(end.side, &end.flow) == Some(self.at) {
             let (side, flow) = (end.side, end.flow);
-            self.ends.get_mut(self.at).state = self.world.host(side).stack.flow_state(&flow);
+            let state = self.world.host(side).stack.flow_state(&flow);
+            let end = self.ends.get_mut(self.at);
+            // An attempt that is given up leaves the record as it was that it had begun over (TW-9).
+            end.gone |= matches!(end.state, State::SynSent | State::SynReceived) && state == State::TimeWait;
+            end.state = if end.gone { State::Closed } else { state };
         }
     }
 

@@ -132,10 +132,10 @@ impl Run {
             // A reader that lets an orphan wait for long makes it lose patience (ZW-5), as one that asked for it.
             Ending::TimedOut { phase: Phase::ZeroWindow, .. } => !calm || lazy,
             Ending::TimedOut { phase: Phase::UserTimeout, .. } => self.asked(end) > adieu_core::Duration::ZERO,
-            Ending::TimedOut { .. } => !calm && (!healed || self.tampers()),
+            Ending::TimedOut { .. } => !calm && (!healed || self.tampers() || self.is_crowded()),
             // Where all final ACKs are lost, TIME-WAIT ends before LAST-ACK does (INV-13's exception).
             // Data that overtakes what brings a cookie back draws a reset, and where there is no place nobody answers.
-            Ending::ResetByPeer { .. } | Ending::TimedOut { .. } if self.is_crowded() => true,
+            Ending::ResetByPeer { .. } if self.is_crowded() => true,
             Ending::ResetByPeer { state } => matches!(state, State::LastAck | State::Closing) && !calm,
             Ending::Aborted { cause: Cause::OrphanLimit, .. } => limited || hurried || !calm,
             Ending::Aborted { cause: Cause::MemoryPressure, .. } => limited,

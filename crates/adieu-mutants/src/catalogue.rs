@@ -128,6 +128,8 @@ mod tests {
         }
     }
 
+    /// MUT-a, MUT-b, MUT-c, MUT-d, MUT-e, MUT-f, MUT-g, MUT-h, MUT-i, MUT-j, MUT-k, MUT-l, MUT-m, MUT-n, MUT-o, MUT-p:
+    /// that each is found, too, is its own trial in `tests/mutants.rs`.
     #[test]
     fn the_list_of_section_4_7_is_complete() {
         let letters: Vec<char> = all().unwrap().iter().filter_map(|mutation| mutation.letter).collect();

@@ -24,6 +24,7 @@ mod run;
 mod sent;
 mod show;
 mod shrink;
+mod staged;
 mod track;
 mod verdict;
 mod words;
@@ -40,6 +41,7 @@ pub use report::Report;
 use run::Run;
 pub use show::{Shown, ShownEnd, show};
 pub use shrink::{Shrunk, shrink, shrink_plan};
+pub use staged::STAGED;
 
 use crate::{Keep, World};
 

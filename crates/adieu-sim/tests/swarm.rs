@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 use std::{env, fs};
 
 use adieu_sim::coverage::{Cell, Coverage};
-use adieu_sim::swarm::{Campaign, Campaigned, Plan, Report, campaign, run};
+use adieu_sim::swarm::{Campaign, Campaigned, Plan, Report, STAGED, campaign, run};
 
 /// Worlds from seed 0 on.
 const WORLDS: u64 = 3000;
@@ -76,6 +76,12 @@ fn worlds_end_as_they_must() {
     assert!(difference.is_empty(), "{difference}\nADIEU_BLESS=1 writes them down, if that is right");
     let missing: Vec<String> = report.coverage.missing().iter().map(Cell::to_string).collect();
     assert!(missing.is_empty(), "cells that no world reaches: {missing:#?}");
+}
+
+/// FB-4 and what else chance hardly ever brings.
+#[test]
+fn staged_worlds_end_as_they_must() {
+    STAGED.iter().for_each(|(_, world)| world());
 }
 
 /// The same seed gives the same world, whatever ran before and beside it.

@@ -12,11 +12,12 @@ use std::process::ExitCode;
 use adieu_model::{Limits, SCOPES, check};
 use adieu_mutants::SEEDS;
 use adieu_mutants::finding::{self, Finding, split_words};
-use adieu_sim::swarm::{Plan, try_run};
+use adieu_sim::swarm::{Plan, STAGED, try_run};
 
 /// The detectors, in the order in which they are asked: the first that finds something is the one that is named.
 /// Most faults show themselves in the first worlds; what only the model checker sees is not to wait for all of them.
-const DETECTORS: [Detector; 3] = [
+const DETECTORS: [Detector; 4] = [
+    Detector { name: "staged world", search: staged },
     Detector { name: "swarm", search: first_worlds },
     Detector { name: "model", search: model },
     Detector { name: "swarm", search: swarm },
@@ -57,6 +58,16 @@ fn main() -> ExitCode {
 thread_local! {
     /// Whether the last panic was the core's, and not that of a detector that has seen something.
     static CORE_PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Worlds made by hand, for what chance hardly ever brings.
+fn staged(_: &Range<u64>) -> Option<[String; 3]> {
+    STAGED.iter().find_map(|(name, world)| {
+        let payload = panic::catch_unwind(world).err()?;
+        let what = payload.downcast_ref::<String>().cloned().unwrap_or_default();
+        let (id, words) = split_words(&what, CORE_PANICKED.get());
+        Some([(*name).into(), id, words])
+    })
 }
 
 /// The first of the random worlds.

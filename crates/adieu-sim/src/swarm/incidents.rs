@@ -4,7 +4,7 @@ use adieu_core::wire::Flags;
 use adieu_core::{Duration, Instant, Seq, State};
 use adieu_trace::Side;
 
-use super::ends::{End, reverse};
+use super::ends::{End, byte, reverse};
 use super::plan::{Deed, Forgery, Incident, Mishap, When};
 use super::run::Run;
 use crate::{Budget, Forged, Forgotten, IcmpError, Legacy, LinkDown, Nat, Number, Quote, Wire, World};
@@ -274,6 +274,10 @@ impl Run {
 
     /// A segment that nobody has sent, on some connection of a host.
     fn forge(&mut self, world: &mut World, to: Side, forgery: Forgery) {
+        let hasty = matches!(forgery, Forgery::OldFin(_) | Forgery::FinBeyond(_) | Forgery::DataBeyond(_));
+        if hasty && self.overreach(world, to) {
+            return;
+        }
         let Some(at) = self.pick(to, |end| end.irs.is_some()) else { return self.forge_refusal(world, to, forgery) };
         let (end, all_sent) = (self.ends.get(at), self.all_sent(at));
         let glance = world.host(to).stack.glance(&end.flow);
@@ -308,6 +312,35 @@ impl Run {
         self.ends.get_mut(at).misled |= forgery == Forgery::AckNext;
         let forged = Forged { flags, seq: seq.0, ack: ack.0, data };
         world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
+    }
+
+    /// What a peer still has to deliver, its FIN behind it, as somebody would send it who does not keep to the window:
+    /// what fits is what the peer has sent itself, and the FIN lies beyond (FB-4). Whether there is such a connection.
+    fn overreach(&mut self, world: &mut World, to: Side) -> bool {
+        let all = self.ends.of_side(to).into_iter();
+        let mut found = all.filter_map(|at| Some((at, self.overreaching(world, at)?)));
+        let Some((at, (seq, ack, data))) = found.next() else { return false };
+        let flow = self.ends.get(at).flow;
+        let forged = Forged { flags: Flags::FIN.with(Flags::ACK), seq: seq.0, ack: ack.0, data: &data };
+        world.inject(to, forged.packet([flow.remote(), flow.local()], [Seq(0); 2]));
+        true
+    }
+
+    fn overreaching(&self, world: &mut World, at: usize) -> Option<(Seq, Seq, Vec<u8>)> {
+        let end = self.ends.get(at);
+        let writer = self.ends.peer(at)?;
+        let peer = self.ends.get(writer);
+        if end.state != State::Established || end.stamped || !peer.app.shut {
+            return None;
+        }
+        let glance = world.host(end.side).stack.glance(&end.flow);
+        let next = glance.recv_next?;
+        let taken = u64::from(next.0.wrapping_sub(end.irs?.0).wrapping_sub(1));
+        let sent = u64::from(self.all_sent(writer)?.0.wrapping_sub(end.irs?.0).wrapping_sub(1));
+        let left = peer.app.written.checked_sub(taken)?;
+        let fits = glance.window > 0 && left > glance.window && left <= 8000 && sent >= taken + glance.window;
+        let data = || (taken..peer.app.written).map(|offset| byte(writer, offset)).collect();
+        fits.then(|| Some((next, self.all_sent(at)?, data())))?
     }
 
     /// A reset that comes while a SYN waits for its answer, and does not acknowledge it: with or without ACK.

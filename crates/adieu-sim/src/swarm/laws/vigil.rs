@@ -140,7 +140,7 @@ impl Run {
 fn is_taken(end: &End, segment: &Summary, before: &Glance) -> bool {
     let next = Some(segment.seq) == before.recv_next;
     let empty = segment.len == 0 && !segment.has(Flags::FIN) && !segment.has(Flags::SYN);
-    let fits = empty || before.window >= u64::from(segment.len) + 1;
+    let fits = empty || before.window > u64::from(segment.len);
     let fresh = match (end.stamped, segment.timestamps, end.latest) {
         (false, _, _) => true,
         (true, Some(stamp), Some(latest)) => later(latest, stamp.value) == stamp.value,

@@ -98,7 +98,7 @@ const PROFILE: [&str; 6] = [
 
 fn compile(source: &Path, target: &Path) -> Result<PathBuf, Trouble> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--release", "--locked", "--offline", "--package", "adieu-mutants", "--bin", DETECTOR]);
+    command.args(["build", "--release", "--locked", "--offline", "--package", "adieu-mutants", "--example", DETECTOR]);
     command.args(PROFILE.into_iter().flat_map(|setting| ["--config", setting]));
     command.arg("--target-dir").arg(target).current_dir(source).stdin(Stdio::null());
     // What the cargo that runs us was told is not meant for this one.
@@ -119,5 +119,5 @@ fn compile(source: &Path, target: &Path) -> Result<PathBuf, Trouble> {
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    Ok(target.join("release").join(DETECTOR).with_extension(env::consts::EXE_EXTENSION))
+    Ok(target.join("release/examples").join(DETECTOR).with_extension(env::consts::EXE_EXTENSION))
 }

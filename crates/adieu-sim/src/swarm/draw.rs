@@ -67,6 +67,10 @@ impl Plan {
         if !reuse && matches!(weather, Weather::Fair | Weather::Dead) {
             besiege(&mut Dice::new(seed, SIEGE), &mut config, &mut incidents, count);
         }
+        // While a clock stands still, initial numbers do, too: two connections with the same ports cannot be told apart,
+        // by nobody (RFC 9293 section 3.4.1).
+        let once = !reuse && talks.iter().all(|talk| talk.port == Port::Any);
+        incidents.retain(|incident| once || !matches!(incident.what, Mishap::Stop(..)));
         for incident in &incidents {
             if let Mishap::Act { talk, side, .. } = incident.what {
                 let program = &mut talks[talk].programs[side as usize];

@@ -340,7 +340,7 @@ impl Run {
         let left = peer.app.written.checked_sub(taken)?;
         let fits = glance.window > 0 && left > glance.window && left <= 8000 && sent >= taken + glance.window;
         let data = || (taken..peer.app.written).map(|offset| byte(writer, offset)).collect();
-        fits.then(|| Some((next, self.all_sent(at)?, data())))?
+        fits.then(|| Some((next, self.all_acknowledged(at)?, data())))?
     }
 
     /// A reset that comes while a SYN waits for its answer, and does not acknowledge it: with or without ACK.

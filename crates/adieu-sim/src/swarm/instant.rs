@@ -168,6 +168,11 @@ impl Run {
         Trail { next: trail.next.or(self.ends.get(end).iss.map(|iss| iss + 1)), ..trail }
     }
 
+    /// The number after all of an end's that its peer has acknowledged.
+    pub(super) fn all_acknowledged(&self, end: usize) -> Option<Seq> {
+        self.trail(end).acked.or(self.ends.get(end).iss.map(|iss| iss + 1))
+    }
+
     /// The number after all that an end has sent.
     pub(super) fn all_sent(&self, end: usize) -> Option<Seq> {
         self.trail(end).next

@@ -67,7 +67,7 @@ impl Plan {
         if !reuse && matches!(weather, Weather::Fair | Weather::Dead) {
             besiege(&mut Dice::new(seed, SIEGE), &mut config, &mut incidents, count);
         }
-        // While a clock stands still, initial numbers do, too: nobody can tell two connections with the same ports apart
+        // While a clock stands still, initial numbers do, too: nobody can tell connections with the same ports apart
         // (RFC 9293 section 3.4.1).
         let once = !reuse && talks.iter().all(|talk| talk.port == Port::Any);
         incidents.retain(|incident| once || !matches!(incident.what, Mishap::Stop(..)));

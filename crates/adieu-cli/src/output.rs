@@ -76,13 +76,5 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 /// A count with its thousands apart.
 pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
-    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    adieu_trace::grouped(count.try_into().unwrap_or(u64::MAX))
 }

@@ -27,7 +27,7 @@ pub use ladder::Ladder;
 pub use pcapng::{Run, pcapng};
 pub use receipt::{receipt_block, receipt_lines, receipts_side_by_side};
 pub use svg::svg;
-pub use words::human;
+pub use words::{grouped, human};
 
 /// One connection, seen from both ends.
 #[derive(Clone, Debug)]

@@ -56,7 +56,7 @@ pub(crate) fn stamp(since: Duration) -> String {
 }
 
 /// A count with its thousands apart: `1,048,576`.
-pub(crate) fn grouped(count: u64) -> String {
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -141,8 +141,10 @@ struct Trouble {
     since: Instant,
     /// Retransmissions, or unanswered probes, in a row.
     tries: u8,
-    /// Probes of a closed window, answered or not.
+    /// Probes of a closed window, answered or not, since somebody owns it or nobody does.
     probes: u8,
+    /// A probe has left since something last moved: what it brought into the closed window was perhaps refused.
+    probed: bool,
     /// Duplicate acknowledgments in a row, outside recovery.
     duplicates: u8,
     /// In fast recovery (RFC 5681 section 3.2).
@@ -162,6 +164,7 @@ impl Trouble {
             since: now,
             tries: 0,
             probes: 0,
+            probed: false,
             duplicates: 0,
             recovering: false,
             partial: false,
@@ -175,6 +178,7 @@ impl Trouble {
         self.since = now;
         self.tries = 0;
         self.probes = 0;
+        self.probed = false;
         self.unreachable = false;
     }
 }

@@ -17,8 +17,17 @@ pub struct Secrets {
     ports: [u8; 16],
     port_slots: [u8; 16],
     cookies: [u8; 16],
-    /// Where every connection begins, in replays.
-    start: Option<Seq>,
+    /// Where connections begin in replays and simulations.
+    start: Option<Start>,
+}
+
+/// Initial sequence numbers that everybody can guess.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Start {
+    /// One for all.
+    Fixed(Seq),
+    /// This one at [`Instant::ZERO`], later ones by the clock.
+    Counting(Seq),
 }
 
 impl Secrets {
@@ -54,12 +63,20 @@ impl Secrets {
     /// real network anybody could guess it.
     #[must_use]
     pub fn with_initial_seq(self, start: Seq) -> Self {
-        Self { start: Some(start), ..self }
+        Self { start: Some(Start::Fixed(start)), ..self }
+    }
+
+    /// The same keys, with initial sequence numbers that are the same for all addresses and ports: `start` at
+    /// [`Instant::ZERO`], and further by the clock (RFC 9293 section 3.4.1). For simulations, in which numbers are to
+    /// wrap and connections with the same ports are still to be told apart; on a real network anybody could guess it.
+    #[must_use]
+    pub fn with_counting_seq(self, start: Seq) -> Self {
+        Self { start: Some(Start::Counting(start)), ..self }
     }
 
     /// Whether every connection begins with the same number.
     pub(crate) fn has_fixed_start(&self) -> bool {
-        self.start.is_some()
+        matches!(self.start, Some(Start::Fixed(_)))
     }
 
     /// The initial sequence number of a connection: a clock of 4 us ticks plus a keyed hash of its addresses and ports
@@ -75,9 +92,13 @@ impl Secrets {
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers and timestamps are modulo 2^32")]
     pub(crate) fn beginning(&self, flow: &Flow, now: Instant) -> (Seq, u32) {
         let hash = flow.with_bytes(|bytes| SipHasher24::new_with_key(&self.isn).hash(bytes));
-        let clock = now.as_nanos() / 4_000;
-        let seq = Seq((hash as u32).wrapping_add(clock as u32));
-        (self.start.unwrap_or(seq), (hash >> 32) as u32)
+        let clock = (now.as_nanos() / 4_000) as u32;
+        let seq = match self.start {
+            None => Seq((hash as u32).wrapping_add(clock)),
+            Some(Start::Counting(start)) => start + clock,
+            Some(Start::Fixed(start)) => start,
+        };
+        (seq, (hash >> 32) as u32)
     }
 
     /// Where in the index a flow lies.

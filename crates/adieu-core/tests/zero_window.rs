@@ -69,6 +69,41 @@ fn zw_3_the_fin_is_itself_the_probe() {
     }
 }
 
+/// L5, ZW-3: who becomes an orphan begins to count its probes anew, and what it has put into the closed window before
+/// is no less refused.
+#[test]
+fn l5_an_orphan_goes_on_at_once_when_the_window_opens() {
+    let mut s = closed_window();
+    s.write(b"abc");
+    s.shut_down();
+    for _ in 0..7 {
+        assert!(s.next_timer().is_some());
+        assert_eq!(s.take_one().data, b"a");
+        s.send(seg().seq(1).ack(1).win(0));
+    }
+    s.release();
+    s.expect_nothing();
+    s.send(seg().seq(1).ack(1).win(1000));
+    let sent = s.take();
+    let data: Vec<u8> = sent.iter().flat_map(|seen| seen.data.clone()).collect();
+    assert_eq!((data.as_slice(), sent.last().map(|last| last.flags.has(Flags::FIN))), (&b"abc"[..], Some(true)));
+}
+
+/// RFC 9293 section 3.10.7.4: "If SND.UNA =< SEG.ACK =< SND.NXT, the send window should be updated". What acknowledges
+/// less was overtaken: its window lies before an edge that is known.
+#[test]
+fn zw_3_an_acknowledgment_that_was_overtaken_opens_no_window() {
+    let mut s = Script::syn_received(config());
+    s.send(seg().seq(1).ack(1).win(4));
+    assert!(s.accept());
+    s.write(b"abcdefgh");
+    assert_eq!(s.take_one().data, b"abcd");
+    s.send(seg().seq(1).ack(5).win(0));
+    s.expect_nothing();
+    s.send(seg().seq(3).ack(1).win(4)); // Behind data of the peer's that was lost, and has come again meanwhile.
+    assert!(s.take().iter().all(|seen| seen.data.is_empty()), "the window after the fourth octet is closed");
+}
+
 /// ZW-4, Y8
 #[test]
 fn zw_4_answered_probes_never_time_out() {

@@ -43,7 +43,7 @@ pub struct Setup {
     pub port: u16,
     /// Left and right host's device.
     pub device: [Device; 2],
-    /// Where each host's sequence numbers begin, if not where its secrets say; until it is restarted.
+    /// Where each host's sequence numbers begin at time zero, if not where its secrets say; until it is restarted.
     pub initial: [Option<Seq>; 2],
     /// Which connection the trace follows: the first, 0, as soon as it is begun by a call of the world's, or else the
     /// one with this number in the order of their first SYNs.
@@ -118,7 +118,7 @@ impl World {
             rng.fill_bytes(&mut secret);
             let secrets = Secrets::from_bytes(secret);
             let secrets = match initial {
-                Some(start) => secrets.with_initial_seq(start),
+                Some(start) => secrets.with_counting_seq(start),
                 None => secrets,
             };
             Host::new(Stack::new(config, secrets, checksum::sum), address)

@@ -66,7 +66,7 @@ impl Connection {
             moment.ago(*orphaned, Duration::MAX, state);
         }
         // Who becomes an orphan begins to count anew.
-        (if self.is_detached() { trouble.probes } else { trouble.probes.min(1) }).hash(state);
+        self.is_detached().then_some(trouble.probes).hash(state);
         if send.is_pending() {
             let patience = self.user_timeout(config).filter(|limit| *limit < Duration::MAX).unwrap_or_default();
             let bound = patience.max(ORPHAN_PATIENCE).max(config.max_rto.saturating_mul(2));
@@ -95,9 +95,9 @@ fn has_orphan_limits(config: &Config) -> bool {
 impl Digest for Trouble {
     fn digest<H: Hasher>(&self, _: &Moment<'_>, state: &mut H) {
         // `since` is for who knows whether anything is waited for, and `probes` for who knows whether somebody owns it.
-        let Self { recover, since: _, tries, probes: _, duplicates, recovering, partial, keepalives, unreachable } =
-            self;
-        (recover, tries, duplicates, recovering, partial, keepalives, unreachable).hash(state);
+        let Self { recover, since: _, tries, probes: _, probed, duplicates, .. } = self;
+        let Self { recovering, partial, keepalives, unreachable, .. } = self;
+        (recover, tries, probed, duplicates, recovering, partial, keepalives, unreachable).hash(state);
     }
 }
 

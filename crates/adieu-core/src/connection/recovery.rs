@@ -22,7 +22,7 @@ impl Connection {
             self.ack.owe_challenge(now);
             return false;
         }
-        let probes = self.trouble.probes;
+        let probed = self.trouble.probed;
         self.note_life(now);
         let ack = if distance > 0 { una + u64::from(distance.unsigned_abs()) } else { una };
         let duplicate = distance == 0 && self.is_duplicate_ack(segment);
@@ -34,8 +34,8 @@ impl Connection {
             self.judge_probe(now, una, true); // With nothing outstanding it can only answer a needless probe.
             self.send.tidy();
         }
-        if self.send.update_window(segment) {
-            self.handle_opened_window(now, probes > 0);
+        if distance >= 0 && self.send.update_window(segment) {
+            self.handle_opened_window(now, probed);
         }
         true
     }

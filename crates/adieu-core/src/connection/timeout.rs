@@ -91,6 +91,7 @@ impl Connection {
         }
         self.trouble.tries = self.trouble.tries.saturating_add(1);
         self.trouble.probes = self.trouble.probes.saturating_add(1);
+        self.trouble.probed = true;
         self.rtt.back_off();
         self.probe_due = true;
         self.arm_persist(now);
@@ -116,7 +117,7 @@ impl Connection {
     pub(super) fn probe_answered(&mut self, now: Now<'_>) {
         self.trouble.since = now.time;
         let limited = self.user_timeout(now.config).is_some();
-        if limited && self.timers.is_armed(Timer::Persist) && self.trouble.probes > 0 {
+        if limited && self.timers.is_armed(Timer::Persist) && self.trouble.probed {
             let ago = now.time.as_wrapping_millis().wrapping_sub(self.sent);
             let rto = self.rtt.rto(now.config);
             let left = rto.checked_sub(Duration::from_millis(u64::from(ago))).unwrap_or(rto);

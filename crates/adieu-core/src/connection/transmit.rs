@@ -216,7 +216,7 @@ impl Connection {
     fn seq_inside(&self) -> Seq {
         let (una, next) = (self.send.una(), self.send.next());
         let edge = una + u64::from(self.send.window());
-        if self.trouble.probes > 0 && una < next && next == edge {
+        if self.trouble.probed && una < next && next == edge {
             return Offset(next.0 - 1).on_wire(self.send.iss());
         }
         self.acceptable_seq()

@@ -81,8 +81,11 @@ impl Plan {
             }
         }
         let mut sky = Dice::new(seed, WEATHER);
-        let initial =
-            [0, 1].map(|_| (wraps && sky.chance(80)).then(|| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)))));
+        // They are to wrap with one of the connections.
+        let when = talks[sky.index(talks.len())].at.as_micros() / 4;
+        let gone = u32::try_from(when & u128::from(u32::MAX)).unwrap_or(0);
+        let start = |sky: &mut Dice| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)).wrapping_sub(gone));
+        let initial = [0, 1].map(|_| (wraps && sky.chance(80)).then(|| start(&mut sky)));
         Self {
             seed,
             config,
@@ -469,6 +472,11 @@ fn talk(dice: &mut Dice, number: usize, span: Duration, reuse: bool, config: &[C
     }
     // Two that wait for each other's end of stream wait for ever.
     programs[0].shut_down_early |= !programs[1].shut_down_early;
+    for (reader, writer) in [(0, 1), (1, 0)] {
+        if let Reading::Slow(most) = &mut programs[reader].reading {
+            *most = (*most).max(usize::try_from(programs[writer].total / 2000).unwrap_or(1)); // Within an hour.
+        }
+    }
     let at = dice.time(span);
     Talk { number, at, opener: dice.side(), port, programs, settings: [settings(dice), settings(dice)] }
 }

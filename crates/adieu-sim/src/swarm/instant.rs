@@ -68,8 +68,8 @@ struct Trail {
     told: Option<(Seq, Seq)>,
     /// The latest timestamp that has come.
     recent: Option<u32>,
-    /// Its last segment without data.
-    bare: Option<Instant>,
+    /// When its last segment has left, which acknowledges whatever it brings beside that.
+    spoke: Option<Instant>,
     /// Its last resets.
     resets: Vec<Instant>,
     /// What its ending must be.
@@ -218,8 +218,8 @@ impl Run {
         let trail = self.trail_mut(end);
         if reset {
             trail.resets.push(at);
-        } else if segment.len == 0 {
-            trail.bare = Some(at);
+        } else {
+            trail.spoke = Some(at);
         }
         if live && (segment.has(Flags::SYN) || trail.next.is_some_and(|next| segment.end().distance(next) > 0)) {
             trail.next = Some(segment.end());

@@ -115,10 +115,10 @@ impl Run {
         let Some(at) = self.ends.youngest(side, &flow) else { return };
         let state = if state == State::Listen { State::Closed } else { state };
         let end = self.ends.get_mut(at);
-        if end.gone {
+        let opening = matches!(end.state, State::SynSent | State::SynReceived);
+        if end.gone || end.lost && opening {
             return; // What has the flow now was there before.
         }
-        let opening = matches!(end.state, State::SynSent | State::SynReceived);
         // What either end has begun over a record leaves the record as it was (TW-9).
         let restored = opening && end.active && state == State::TimeWait;
         let child = end.state == State::SynReceived && !end.active && !is_synchronized(state) || restored;

@@ -1,6 +1,6 @@
 //! What must hold at the end of a world: each pair of endings, each pair of streams, and liveness.
 
-use adieu_core::{Cause, Ending, Phase, State};
+use adieu_core::{Cause, Ending, Instant, Phase, State};
 
 use super::bounds::{orphan_bound, patience_bound};
 use super::ends::{App, End, SIDES};
@@ -49,7 +49,8 @@ impl Run {
         if matches!(receipt.ending, Ending::TimedOut { phase: Phase::Retransmission, .. }) {
             let asked = self.asked(end);
             let bound = patience_bound(config).max(asked + config.max_rto * 2);
-            assert!(ended <= end.app.worked.max(dead) + bound, "L2: R2 beyond {bound:?}: {end:#?}");
+            let called = end.app.worked.max(end.app.closed.unwrap_or(Instant::ZERO));
+            assert!(ended <= called.max(dead) + bound, "L2: R2 beyond {bound:?}: {end:#?}");
         }
     }
 

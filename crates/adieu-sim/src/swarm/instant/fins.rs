@@ -42,7 +42,7 @@ impl Run {
             assert!(!waits, "FA-8, SC-3: what a FIN that came again acknowledges is lost: {}", of());
         }
         // Where nothing was said for so long, no limit holds the answer back.
-        let silent = trail.bare.is_none_or(|bare| now.since(bare) >= APART);
+        let silent = trail.spoke.is_none_or(|spoke| now.since(spoke) >= APART);
         if silent && has_fin(after) && !self.is_clock_touched(self.ends.get(end).side) {
             self.moment(end).owes_ack = Some(("FB-5, FI-9, TW-6", place));
         }

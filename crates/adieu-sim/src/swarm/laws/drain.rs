@@ -44,7 +44,9 @@ impl Run {
         // One segment may be the one too many, with all that it had overtaken.
         let whole = self.plan.is_calm() && self.plan.wires().all(|wire| wire.reordering == 0);
         let behind = if whole { 0 } else { u64::from(config.receive_buffer) };
-        let most = drain.bytes + u64::from(config.mtu) + behind;
+        let sender = &self.plan.config[end.side.other() as usize];
+        let segment = u64::from(config.mtu).max(u64::from(sender.super_segment));
+        let most = drain.bytes + segment + behind;
         assert!(receipt.discarded <= most, "UD-8: {} thrown away, not {most}: {end:#?}", receipt.discarded);
         if self.tampers() {
             return;

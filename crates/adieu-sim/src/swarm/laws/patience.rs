@@ -81,7 +81,7 @@ impl Run {
         let once = !end.app.drains && !end.app.deaf;
         let closed = end.app.closed.filter(|_| once).unwrap_or(Instant::ZERO);
         if matches!(phase, Phase::Retransmission | Phase::ZeroWindow | Phase::UserTimeout) {
-            let silent = at.since(vigil.spoke);
+            let silent = at.since(vigil.stirred());
             assert!(
                 silent <= config.max_rto + ROUNDING,
                 "TO-3, ZW-3, INV-19: silent for {silent:?} at {at:?}: {end:#?}"

@@ -95,6 +95,8 @@ impl Ports {
 /// What an ending leaves.
 fn stay_after(receipt: &Receipt, sent_syn: bool) -> Stay {
     match receipt.ending {
+        // Nothing of it has ever left.
+        _ if !sent_syn => Stay::Nothing,
         Ending::Graceful { order: Order::LocalFirst | Order::Simultaneous } => Stay::TimeWait,
         // What has lost its address, or its device, keeps nothing (3.35).
         Ending::Aborted { cause: Cause::AddressRemoved | Cause::InterfaceRemoved, .. } => Stay::Nothing,
@@ -102,7 +104,7 @@ fn stay_after(receipt: &Receipt, sent_syn: bool) -> Stay {
         Ending::Aborted { state: State::SynReceived, .. } if receipt.reset_sent => Stay::Quarantine,
         Ending::Aborted { state: State::SynReceived, .. } => Stay::Either,
         Ending::TimedOut { phase, .. } if phase != Phase::Connect => Stay::Quarantine,
-        Ending::Cancelled { .. } if sent_syn => Stay::Attempt,
+        Ending::Cancelled { .. } => Stay::Attempt,
         _ => Stay::Nothing,
     }
 }
@@ -281,7 +283,10 @@ impl Run {
         if self.tampers() || self.forgot[n] {
             return;
         }
-        if let Some(evicted) = self.ports[n].evicted.remove(&flow).filter(|evicted| now < evicted.until) {
+        // Where a later connection has its record by now, that is what counts: it began beyond what was evicted.
+        let later = self.ports[n].first(&flow).is_some_and(|parted| parted.stay == Stay::TimeWait);
+        let evicted = self.ports[n].evicted.remove(&flow).filter(|_| !later);
+        if let Some(evicted) = evicted.filter(|evicted| now < evicted.until) {
             let quiet = now >= evicted.began + QUIET;
             let may = stamping && evicted.stamped && quiet;
             assert!(may, "TW-14, INV-23: {flow} at {now:?}, and nothing was left of {evicted:?}");

@@ -21,6 +21,8 @@ pub(in super::super) struct Vigil {
     /// When an acknowledgment came that was news, believed or not; and any segment at all.
     pub(super) news: Instant,
     pub(super) heard: Instant,
+    /// When an acknowledgment came that may have been progress.
+    moved: Instant,
     highest: u32,
     /// When it last sent data or a FIN.
     pub(super) spoke: Instant,
@@ -40,6 +42,7 @@ impl Default for Vigil {
             flight: never,
             news: never,
             heard: never,
+            moved: never,
             highest: 1,
             spoke: never,
             entered: never,
@@ -54,6 +57,11 @@ fn offset(iss: Seq, seq: Seq) -> u32 {
 }
 
 impl Vigil {
+    /// Since when nothing has restarted its timers.
+    pub(super) fn stirred(&self) -> Instant {
+        self.spoke.max(self.news).max(self.moved)
+    }
+
     fn sends(&mut self, now: Instant, iss: Seq, segment: &Summary) {
         if segment.has(Flags::RST) || segment.has(Flags::SYN) || segment.len == 0 && !segment.has(Flags::FIN) {
             return;
@@ -69,8 +77,12 @@ impl Vigil {
         self.heard = now;
         let Some(ack) = segment.ack.filter(|_| !segment.has(Flags::RST)) else { return };
         let ack = offset(iss, ack);
-        let sure = taken && ack >= self.acknowledged && ack <= self.sent;
-        let news = ack > self.highest;
+        let known = ack <= self.sent;
+        let sure = taken && ack >= self.acknowledged && known;
+        let news = ack > self.highest && known;
+        if known && ack > self.acknowledged {
+            self.moved = now;
+        }
         if news {
             (self.highest, self.news) = (ack, now);
         }
@@ -127,7 +139,7 @@ impl Run {
         }
         let app = &end.app;
         let called = app.worked.max(app.closed.unwrap_or(Instant::ZERO));
-        let since = end.vigil.spoke.max(end.vigil.news).max(end.vigil.entered).max(called);
+        let since = end.vigil.stirred().max(end.vigil.entered).max(called);
         let longest = self.plan.config[end.side as usize].max_rto + ROUNDING;
         assert!(
             now.since(since) <= longest,

@@ -180,6 +180,33 @@ fn tw_14_tw_10_a_tombstone_keeps_the_floor() {
     }
 }
 
+/// TW-10, RFC 9293 section 3.4.1: of those that come one after the other over one tombstone nothing is left, and yet
+/// each begins beyond the last. A fixed floor gave all of them one number, and the stray segments of one to the next.
+#[test]
+fn tw_14_tw_10_over_one_tombstone_each_begins_beyond_the_last() {
+    for family in FAMILIES {
+        let mut s = with_budget(family, 0, 1 << 20);
+        s.listen_here();
+        pass(&mut s, 2000, None);
+        let last = s.iss;
+        pass(&mut s, 2001, None);
+        assert!(!is_waiting(&mut s, 2000) && s.stack.leftover().tombstones > 0);
+        s.iss = last;
+        let mut numbers = Vec::new();
+        for round in 1..6 {
+            s.advance(secs(5));
+            let syn = 500_000 * round;
+            s.send(syn_at(None, seg().seq(syn)));
+            numbers.push(s.take_one().seq);
+            s.send(seg().seq(syn + 1).rst());
+        }
+        let apart: Vec<_> = numbers.windows(2).map(|pair| i64::from(pair[1]) - i64::from(pair[0])).collect();
+        assert!(apart.iter().all(|apart| *apart == 5_000_000 / 4), "by a clock of 4 us: {numbers:?}");
+        assert!(numbers[0] >= 2 + 65_537, "{numbers:?}");
+        s.finish_all();
+    }
+}
+
 /// TW-13 by tombstone: our own open has to keep away from what is not protected, and to stay beyond what is.
 #[test]
 fn tw_14_tw_13_a_tombstone_holds_the_fixed_port() {

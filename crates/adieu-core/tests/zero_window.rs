@@ -104,6 +104,24 @@ fn zw_3_an_acknowledgment_that_was_overtaken_opens_no_window() {
     assert!(s.take().iter().all(|seen| seen.data.is_empty()), "the window after the fourth octet is closed");
 }
 
+/// INV-19: neither a window that closes nor one that opens is progress. What is in flight goes again when its time has
+/// come, however often the peer changes its mind.
+#[test]
+fn inv_19_a_window_that_flaps_puts_off_no_retransmission() {
+    let mut s = Script::syn_received(config());
+    s.send(seg().seq(1).ack(1).win(1000));
+    assert!(s.accept());
+    s.write(b"abc");
+    assert_eq!(s.take_one().data, b"abc");
+    let sent = s.now;
+    let again = (0..200).find(|round| {
+        s.advance(ms(50));
+        s.send(seg().seq(1).ack(1).win(if round % 2 == 0 { 0 } else { 1000 }));
+        s.take().iter().any(|seen| !seen.data.is_empty())
+    });
+    assert!(again.is_some() && s.now.since(sent) <= secs(2), "{again:?} after {:?}", s.now.since(sent));
+}
+
 /// ZW-4, Y8
 #[test]
 fn zw_4_answered_probes_never_time_out() {

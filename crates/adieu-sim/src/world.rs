@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use adieu_core::wire::{Flags, Segment, checksum};
 use adieu_core::{
     CarryError, Config, ConnectError, DrainBudget, Duration, Flow, HandleId, Imported, Instant, Leftover, Receipt,
-    Secrets, Seq, Stack, State, Unwanted,
+    Secrets, Seq, Stack, State, Stats, Unwanted,
 };
 use adieu_trace::{End, Event, Numbers, Side, Trace, What};
 use rand_chacha::ChaCha8Rng;
@@ -158,6 +158,11 @@ impl World {
     /// A host, to look at or to call its stack.
     pub fn host(&mut self, side: Side) -> &mut Host {
         &mut self.hosts[side as usize]
+    }
+
+    /// What a host's stack has counted.
+    pub fn stats(&self, side: Side) -> Stats {
+        self.hosts[side as usize].stack.stats()
     }
 
     /// What has happened on the connection that is followed.

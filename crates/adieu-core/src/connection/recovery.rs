@@ -43,10 +43,13 @@ impl Connection {
     /// What was sent into the closed window was not taken, if that was for long enough for a probe. An opening alone
     /// is no progress: a window that only flaps must neither hold an orphan (ZW-5) nor make us repeat everything.
     fn handle_opened_window(&mut self, now: Now<'_>, probed: bool) {
+        let due = self.timers.deadline(Timer::Persist);
         self.timers.stop(Timer::Persist);
         if probed {
             self.send.lose_all();
             self.rtt.relax();
+        } else if self.send.outstanding() > 0 {
+            self.timers.arm(Timer::Retransmit, due); // Nor must it put off what is lost.
         }
         if self.is_detached() && self.send.is_pending() && now.time.since(self.trouble.since) >= ORPHAN_PATIENCE {
             self.give_up_with_reset(now, Phase::ZeroWindow);

@@ -218,7 +218,8 @@ impl Connection {
             let rto = self.rtt.rto(now.config);
             // MUST-38: a window of no use is waited for between 0.1 and 1 s.
             let wait = if closed { rto } else { rto.clamp(Duration::from_millis(100), SECOND) };
-            self.timers.arm(Timer::Persist, now.time + wait);
+            // What is in flight may be lost: a window that closes, and opens, and closes, must not put that off.
+            self.timers.arm(Timer::Persist, self.timers.deadline(Timer::Retransmit).min(now.time + wait));
         }
         if !outstanding || blocked {
             self.timers.stop(Timer::Retransmit);

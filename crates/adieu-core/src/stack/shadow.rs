@@ -1,6 +1,7 @@
 //! Connections that take a record's place, and give it back if they come to nothing (TW-9, TW-13).
 
 use super::index::{Stage, Tag};
+use super::tombstones::Left;
 use super::{Flow, Owner, Stack};
 use crate::connection::ending::Released;
 use crate::opening::Opening;
@@ -29,8 +30,19 @@ impl Stack {
     pub(super) fn beyond(&self, record: Option<u32>, hash: u64) -> Beyond {
         match record.and_then(|number| self.waits.get(number)) {
             Some(record) => Beyond { floor: Some(record.floor()), offset: record.offset() },
-            None => Beyond { floor: self.tombstones.find(hash, self.now).map(|left| left.floor), offset: None },
+            None => {
+                Beyond { floor: self.tombstones.find(hash, self.now).map(|left| self.floor_of(left)), offset: None }
+            }
         }
+    }
+
+    /// Where a connection may begin over a tombstone. Others may have begun there since, of which nothing is left: so
+    /// the floor rises with the clock, as initial numbers do (RFC 9293 section 3.4.1).
+    fn floor_of(&self, left: Left) -> Seq {
+        let longest = self.config.time_wait(self.config.max_rto);
+        let age = longest.saturating_sub(left.expires.since(self.now));
+        let ticks = age.as_micros() / 4;
+        left.floor + u32::try_from(ticks).unwrap_or(u32::MAX / 4)
     }
 
     /// A SYN opens a connection in a record's place.

@@ -287,6 +287,11 @@ impl Ends {
         end.irs.is_some_and(|irs| self.cookies.contains(&(end.side.other(), reverse(end.flow), irs)))
     }
 
+    /// Whether anybody was answered with a cookie.
+    pub(super) fn saw_cookies(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
     /// The other end of the same connection: each has the other's initial number.
     pub(super) fn peer(&self, at: usize) -> Option<usize> {
         let other = self.writer(at)?;

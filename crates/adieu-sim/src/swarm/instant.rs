@@ -125,7 +125,8 @@ impl Run {
                 let Some(end) = end else { return };
                 self.judge_reset(end, segment, before, *after);
                 self.judge_fin(end, segment, before, *after);
-                self.judge_late(at, end, segment, before, *after);
+                let spent = world.stats(side).strays_unanswered > 0;
+                self.judge_late(end, segment, before, *after, spent);
                 self.arrives(at, end, segment);
                 let batch = self.instants.batch;
                 let moment = self.moment(end);

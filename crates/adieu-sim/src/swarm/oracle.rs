@@ -31,7 +31,9 @@ impl Run {
         if end.established && !end.lost {
             assert!(peer.is_some() || self.ends.took_cookie(at), "INV-22: established with nobody: {end:#?}");
         }
-        if let Some(peer) = peer {
+        // A forged acknowledgment may have told it of what never arrived.
+        let believed = |peer: &usize| !end.misled && !self.ends.get(*peer).misled;
+        if let Some(peer) = peer.filter(believed) {
             let pair = [end.state, self.ends.get(peer).state];
             assert!(can_be(pair), "4.3: {pair:?} at {:?}: {end:#?} {:#?}", world.now(), self.ends.get(peer));
         }

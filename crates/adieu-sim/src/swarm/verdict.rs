@@ -24,7 +24,7 @@ impl Run {
             assert!(stats.receipts_dropped == 0 && (damaged || stats.malformed + stats.bad_checksum == 0), "{stats:?}");
         }
         assert!(self.watcher.violations().is_empty(), "4.8: {:#?}", self.watcher.violations());
-        let cookies = SIDES.iter().any(|side| world.host(*side).stack.stats().cookies_sent > 0);
+        let cookies = self.ends.saw_cookies();
         for at in 0..self.ends.len() {
             self.at_hand = Some(at);
             let end = self.ends.get(at);

@@ -2,20 +2,21 @@
 //! an end that only waits (TW-5).
 
 use adieu_core::wire::Flags;
-use adieu_core::{Cause, Duration, Ending, Glance, Instant, Phase, State};
+use adieu_core::{Cause, Duration, Ending, Glance, Phase, State};
 
 use super::super::run::Run;
 use super::endings::Due;
 use crate::Summary;
 
 impl Run {
-    pub(super) fn judge_late(&mut self, at: Instant, end: usize, segment: &Summary, before: &Glance, after: State) {
+    /// `spent`: strangers have got as many resets as they get.
+    pub(super) fn judge_late(&mut self, end: usize, segment: &Summary, before: &Glance, after: State, spent: bool) {
         if segment.has(Flags::RST) || segment.has(Flags::SYN) || segment.ack.is_none() {
             return;
         }
         self.judge_unsent(end, segment, before, after);
         match before.state {
-            State::Closed => self.judge_quarantine(at, end),
+            State::Closed => self.judge_quarantine(end, spent),
             State::TimeWait => self.judge_time_wait(end, segment, before),
             State::FinWait1 | State::FinWait2 => self.judge_refused(end, segment, before, after),
             _ => {}
@@ -61,8 +62,8 @@ impl Run {
     }
 
     /// AB-7, RS-7: whoever goes on sending after our reset hears another one.
-    fn judge_quarantine(&mut self, at: Instant, end: usize) {
-        let (trail, it) = (self.trail(end), self.ends.get(end));
+    fn judge_quarantine(&mut self, end: usize, spent: bool) {
+        let (at, trail, it) = (self.instants.at, self.trail(end), self.ends.get(end));
         let config = &self.plan.config[it.side as usize];
         let ours = match it.ending() {
             Some(Ending::Aborted { state, .. }) => state != State::SynReceived,
@@ -71,7 +72,7 @@ impl Run {
         };
         // Four a second for each flow, and where its record is gone, as many as strangers get.
         let second = trail.resets.iter().filter(|then| at.since(**then) <= Duration::from_secs(1)).count();
-        let limited = second >= 3 || config.stray_resets < 200 || config.stray_replies < 256;
+        let limited = second >= 3 || spent || config.stray_replies < 256;
         let there = !it.lost && !self.forgot[it.side as usize] && !self.is_clock_touched(it.side);
         if ours && there && !limited {
             self.moment(end).owes_reset = Some("AB-7, RS-7");

@@ -50,7 +50,11 @@ impl Run {
 
     /// Something leaves: whether it may be an answer to what came last, and whether that deserves one.
     pub(super) fn judge_quiet(&mut self, end: usize, segment: &Summary) {
-        let answer = segment.len == 0 && !segment.has(Flags::SYN) && !segment.has(Flags::FIN);
+        let it = self.ends.get(end);
+        // A keepalive may be due in this very instant.
+        let keeps = self.plan.talks[it.talk].settings[it.side as usize].keepalive.is_some();
+        let asks = keeps && self.trail(end).next == Some(segment.seq + 1);
+        let answer = segment.len == 0 && !segment.has(Flags::SYN) && !segment.has(Flags::FIN) && !asks;
         let moment = self.moment(end);
         let Some((what, left)) = moment.quiet.as_mut().filter(|_| answer) else { return };
         if *left > 0 {

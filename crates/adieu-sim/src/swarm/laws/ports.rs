@@ -76,6 +76,13 @@ impl Ports {
         self.parted.get_mut(flow).and_then(VecDeque::front_mut)
     }
 
+    /// An opening has given its place back to the record that it had hidden: nothing of its own stays (TW-9).
+    pub(in super::super) fn give_back(&mut self, flow: &Flow, opening: usize) {
+        if let Some(queue) = self.parted.get_mut(flow) {
+            queue.retain(|parted| parted.end != opening);
+        }
+    }
+
     fn take(&mut self, flow: &Flow) -> Option<Parted> {
         let queue = self.parted.get_mut(flow)?;
         let first = queue.pop_front();
@@ -116,7 +123,7 @@ impl Run {
         let opening = matches!(receipt.ending.state(), State::SynSent | State::SynReceived);
         let ports = &mut self.ports[end.side as usize];
         // An opening that comes to nothing gives its place back to the record that it has hidden (TW-9).
-        if opening && ports.parted.contains_key(&end.flow) {
+        if opening && (end.gone || ports.parted.contains_key(&end.flow)) {
             return;
         }
         let stay = stay_after(receipt, end.iss.is_some());

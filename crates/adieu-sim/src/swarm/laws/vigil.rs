@@ -21,8 +21,9 @@ pub(in super::super) struct Vigil {
     /// When an acknowledgment came that was news, believed or not; and any segment at all.
     pub(super) news: Instant,
     pub(super) heard: Instant,
-    /// When an acknowledgment came that may have been progress.
+    /// When an acknowledgment came that may have been progress, or that closed the peer's window or opened it.
     moved: Instant,
+    closed: bool,
     highest: u32,
     /// When it last sent data or a FIN.
     pub(super) spoke: Instant,
@@ -43,6 +44,7 @@ impl Default for Vigil {
             news: never,
             heard: never,
             moved: never,
+            closed: false,
             highest: 1,
             spoke: never,
             entered: never,
@@ -80,8 +82,9 @@ impl Vigil {
         let known = ack <= self.sent;
         let sure = taken && ack >= self.acknowledged && known;
         let news = ack > self.highest && known;
-        if known && ack > self.acknowledged {
-            self.moved = now;
+        let closed = segment.window == 0;
+        if known && (ack > self.acknowledged || closed != self.closed) {
+            (self.moved, self.closed) = (now, closed);
         }
         if news {
             (self.highest, self.news) = (ack, now);

@@ -4,7 +4,7 @@ mod foe;
 mod script;
 
 use adieu_core::wire::Flags;
-use adieu_core::{Cause, Config, Duration, Ending, Leftover, Order, Phase, Released, State};
+use adieu_core::{Cause, Config, DrainBudget, Duration, Ending, Leftover, Order, Phase, Released, State, Unwanted};
 use foe::{FAMILIES, Family, is_rst, syn_at};
 use script::{MSS, Script, aborted, bytes, config, graceful, ms, secs, seg, timed_out};
 
@@ -102,6 +102,34 @@ fn or_2_patience_of_an_orphan() {
             s.finish_all();
         }
     }
+}
+
+/// OR-1, OR-2: one is an orphan since the first call that leaves it to itself. More calls, of whatever kind, give it no
+/// more time.
+#[test]
+fn or_2_or_1_further_calls_begin_no_patience_anew() {
+    let patience = |calls: &dyn Fn(&mut Script)| {
+        let mut s = listening(Family::V4, config());
+        s.open_passive(None);
+        s = s.into_state(State::FinWait1);
+        let handle = s.handle.expect("it is open");
+        s.stack.close(s.now, handle);
+        s.poll();
+        let began = s.now;
+        while s.flow_state() != State::Closed {
+            calls(&mut s);
+            s.next_timer().expect("INV-18");
+        }
+        s.take();
+        s.now.since(began)
+    };
+    let budget = DrainBudget { bytes: 1000, time: secs(500) };
+    let once = patience(&|_| {});
+    let refusing = |s: &mut Script| s.stack.shut_down_read(s.now, s.handle.unwrap(), Unwanted::Refuse);
+    assert_eq!(patience(&refusing), once);
+    assert_eq!(patience(&|s| s.stack.shut_down_read(s.now, s.handle.unwrap(), Unwanted::Discard)), once);
+    assert_eq!(patience(&|s| s.stack.close_drain(s.now, s.handle.unwrap(), budget)), once);
+    assert_eq!(patience(&|s| s.stack.close(s.now, s.handle.unwrap())), once);
 }
 
 /// HC-6, TO-9: dropped in FIN-WAIT-2.

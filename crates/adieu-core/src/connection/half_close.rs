@@ -70,6 +70,7 @@ impl Connection {
         if self.ended.is_some() || settled && unwanted == Unwanted::Discard {
             return;
         }
+        let owned = !self.is_detached();
         match unwanted {
             Unwanted::Refuse => self.recv.refuse(),
             Unwanted::Discard => _ = self.recv.discard(),
@@ -79,16 +80,16 @@ impl Connection {
         if self.recv.update_due(self.send.mss()) {
             self.ack.owe();
         }
-        self.after_reader_left(now);
+        self.after_reader_left(now, owned);
     }
 
     /// With both directions given up by the application: the reset that lost bytes deserve, or an orphan's patience.
-    fn after_reader_left(&mut self, now: Now<'_>) {
+    fn after_reader_left(&mut self, now: Now<'_>, owned: bool) {
         if !self.close.may_send() && self.ended.is_none() {
             if self.recv.has_lost() {
                 return self.abort(now, Cause::CloseWithUnread);
             }
-            if self.recv.refuses() {
+            if self.recv.refuses() && owned {
                 self.become_orphan(now);
             }
         }
@@ -102,6 +103,7 @@ impl Connection {
         if self.ended.is_some() {
             return self.recv.drop_all();
         }
+        let owned = !self.is_detached();
         let unread = self.recv.discard();
         self.note_discarded(unread);
         // However long the budget: nobody waits for ever (OR-1).
@@ -110,13 +112,15 @@ impl Connection {
         if self.recv.update_due(self.send.mss()) {
             self.ack.owe();
         }
-        self.become_orphan(now);
+        if owned {
+            self.become_orphan(now);
+        }
         self.shut_down(now);
         self.watch(now);
         self.settle(now, self.state());
     }
 
-    /// An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5).
+    /// An orphan from here on: its patience is shorter, and begins now (OR-2, ZW-5), once for all.
     pub(super) fn become_orphan(&mut self, now: Now<'_>) {
         self.trouble.since = now.time;
         self.trouble.probes = 0;

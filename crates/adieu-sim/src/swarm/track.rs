@@ -128,7 +128,9 @@ impl Run {
         if child && state != State::SynReceived {
             end.gone = true;
             end.state = State::Closed;
-            self.ports[side as usize].give_back(&flow, at);
+            if restored {
+                self.ports[side as usize].give_back(&flow, at);
+            }
         }
         self.report.joint(&self.ends, at);
     }

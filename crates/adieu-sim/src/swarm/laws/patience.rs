@@ -171,8 +171,7 @@ fn check_fin_wait_2(ended: &Ended<'_>) {
 /// OR-1, 3.12, ZW-5, L2: what nobody owns ends, in all weathers.
 fn check_orphan(ended: &Ended<'_>) {
     let Ended { end, receipt, config, .. } = *ended;
-    let once = !end.app.drains && !end.app.deaf;
-    let Some(closed) = end.app.closed.filter(|_| once).map(|closed| closed.max(ended.established())) else { return };
+    let Some(closed) = end.app.closed.map(|closed| closed.max(ended.established())) else { return };
     // FIN-WAIT-2 has a time of its own, for a peer's FIN that may come at its end.
     let idle = receipt.spent.iter().any(|(state, _)| state == State::FinWait2);
     let idle = if idle { config.fin_wait_2 } else { Duration::ZERO };

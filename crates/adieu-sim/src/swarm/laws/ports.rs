@@ -123,7 +123,7 @@ impl Run {
         let opening = matches!(receipt.ending.state(), State::SynSent | State::SynReceived);
         let ports = &mut self.ports[end.side as usize];
         // An opening that comes to nothing gives its place back to the record that it has hidden (TW-9).
-        if opening && (end.gone || ports.parted.contains_key(&end.flow)) {
+        if opening && (end.gone && end.active || ports.parted.contains_key(&end.flow)) {
             return;
         }
         let stay = stay_after(receipt, end.iss.is_some());

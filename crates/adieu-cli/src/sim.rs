@@ -139,7 +139,7 @@ pub(crate) fn promise(text: &str) -> Result<Promise, String> {
 /// Who ran it: a seed means the same world only for the same version.
 fn version() -> String {
     let version = env!("CARGO_PKG_VERSION");
-    // Said by whoever builds it, since the build knows nothing of git.
+    // From the build script.
     match option_env!("ADIEU_COMMIT") {
         Some(commit) => format!("adieu {version}, commit {commit}"),
         None => format!("adieu {version}"),

@@ -18,7 +18,8 @@ fn main() {
 
 /// The short name of the commit, with `-dirty` behind it where files differ from it.
 fn commit() -> Option<String> {
-    let described = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output();
+    let described =
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output();
     let described = described.ok().filter(|output| output.status.success())?;
     let commit = String::from_utf8(described.stdout).ok()?;
     Some(commit.trim().to_owned()).filter(|commit| !commit.is_empty())

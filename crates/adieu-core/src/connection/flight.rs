@@ -34,6 +34,8 @@ pub(crate) struct Flight {
     pub(crate) dsack_round: Offset,
     /// When the congestion window was last reduced.
     pub(crate) reduced: Instant,
+    /// What lies before this left when the congestion window was in use.
+    pub(crate) used_to: Offset,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -46,8 +48,9 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, .. } = self;
+        let Self { dsack_round, reduced, used_to, .. } = self;
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
+        used_to.hash(state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
         for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {

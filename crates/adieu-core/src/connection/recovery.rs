@@ -1,5 +1,6 @@
 //! What acknowledgments do to what we send: progress, loss, recovery (RFC 5681, 6298, 6582, 8985).
 
+use super::congestion::Acked;
 use super::ending::Phase;
 use super::flight::{Delivery, Flight, Found, Witness};
 use super::timers::Timer;
@@ -131,7 +132,7 @@ impl Connection {
         self.timers.stop(Timer::Early);
         self.trouble.duplicates = 0;
         if !self.trouble.recovering {
-            self.congestion.on_ack(octets);
+            self.open_window(now, ack, octets);
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -153,6 +154,12 @@ impl Connection {
             self.fin_acked();
         }
         self.events.add(Events::WRITABLE);
+    }
+
+    fn open_window(&mut self, now: Now<'_>, ack: Offset, octets: u64) {
+        let used = self.send.flight().is_some_and(|flight| ack.0 - octets < flight.used_to.0);
+        let (now, smoothed) = (now.time.as_wrapping_millis(), self.rtt.smoothed());
+        self.congestion.on_ack(&Acked { octets, used, now, smoothed });
     }
 
     // ---- without selective acknowledgments (RFC 6582) ------------------------------------------------------------

@@ -71,7 +71,9 @@ impl Connection {
             self.try_wider(now);
         }
         if self.send.outstanding() == 0 && self.send.unsent() > 0 {
-            let idle = now.time.as_wrapping_millis().wrapping_sub(self.sent);
+            let millis = now.time.as_wrapping_millis();
+            let idle = millis.wrapping_sub(self.sent);
+            self.congestion.on_start(millis);
             if u128::from(idle) > self.rtt.rto(now.config).as_millis() {
                 self.congestion.on_idle(now.config.initial_window);
             }
@@ -132,6 +134,7 @@ impl Connection {
         if fin {
             self.close.fin_sent();
         }
+        self.note_use();
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
@@ -160,6 +163,16 @@ impl Connection {
         self.ack.take();
         let segment_size = if len == 0 { 0 } else { mss };
         self.segment(header, data, segment_size)
+    }
+
+    /// Whether acknowledgments of what has left so far may open the congestion window.
+    fn note_use(&mut self) {
+        let (next, in_network) = (self.send.next(), self.send.in_network());
+        if self.congestion.is_used(in_network)
+            && let Some(flight) = self.send.flight_mut()
+        {
+            flight.used_to = next;
+        }
     }
 
     /// Whether the early timer waits for what others have overtaken: that must not be put off by new data.

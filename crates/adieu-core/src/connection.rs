@@ -12,6 +12,7 @@ pub(crate) mod half_close;
 mod insight;
 mod names;
 pub(crate) mod network;
+mod prr;
 mod rack;
 mod reassembly;
 mod recovery;

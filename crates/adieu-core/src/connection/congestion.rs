@@ -2,12 +2,14 @@
 //! congestion avoidance. An enum, not a trait object: a connection can be cloned and compared.
 
 mod cubic;
+pub(crate) mod hystart;
 mod reno;
 
 use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 
 use cubic::Cubic;
+use hystart::Pace;
 
 use crate::config::Algorithm;
 use crate::digest::{Digest, Moment};
@@ -36,6 +38,8 @@ pub(crate) struct Acked {
     pub(crate) octets: u64,
     /// What it acknowledges left when the window was in use.
     pub(crate) used: bool,
+    /// How fast slow start may be.
+    pub(crate) pace: Pace,
     /// The time in milliseconds modulo 2^32.
     pub(crate) now: u32,
     /// SRTT.
@@ -73,6 +77,11 @@ impl Congestion {
         }
     }
 
+    /// Whether it is in the slow start that begins a connection, which nothing but loss and delay ends.
+    pub(crate) fn is_beginning(&self) -> bool {
+        self.threshold == u32::MAX
+    }
+
     /// Whether something with `in_flight` bytes outstanding uses the window, so that its acknowledgment may open it
     /// (RFC 9438 section 5.8): all of it, or in slow start, which doubles it in each round, half of it.
     pub(crate) fn is_used(&self, in_flight: u64) -> bool {
@@ -87,8 +96,13 @@ impl Congestion {
             if !acked.used && self.algorithm == Algorithm::Cubic {
                 return; // Reno opens what nobody uses, as RFC 5681 lets it.
             }
-            let grow = octets.min(SLOW_START_LIMIT * u64::from(self.mss)).min(u64::from(self.threshold - self.window));
+            let most = if acked.pace == Pace::Full { octets } else { octets / 4 };
+            let most = most.min(SLOW_START_LIMIT * u64::from(self.mss));
+            let grow = most.min(u64::from(self.threshold - self.window));
             self.window = self.window.saturating_add(clamp(grow));
+            if acked.pace == Pace::Over {
+                self.threshold = self.window; // RFC 9406 section 4.2.
+            }
             if self.window < self.threshold {
                 return;
             }
@@ -109,11 +123,17 @@ impl Congestion {
         self.window = self.threshold;
     }
 
-    /// Recovery is complete with `in_flight` bytes outstanding.
-    pub(crate) fn on_recovered(&mut self, in_flight: u64) {
-        // RFC 6582 section 3.2: no burst where little is left in flight.
-        let gentle = clamp(in_flight).max(u32::from(self.mss)).saturating_add(u32::from(self.mss));
-        self.window = self.threshold.min(gentle).max(u32::from(self.mss));
+    /// In a recovery: so many bytes may be in flight for now (RFC 9937).
+    pub(crate) fn set_window(&mut self, window: u64) {
+        self.window = clamp(window);
+    }
+
+    /// Recovery is complete with `in_flight` bytes outstanding. Where little is, no more than `burst` segments leave at
+    /// once (RFC 6582 section 3.2, RFC 9937 section 6): slow start does the rest.
+    pub(crate) fn on_recovered(&mut self, in_flight: u64, burst: u8) {
+        let mss = u32::from(self.mss);
+        let gentle = clamp(in_flight).max(mss).saturating_add(u32::from(burst) * mss);
+        self.window = self.threshold.min(gentle).max(mss);
         self.credit = 0;
     }
 

@@ -3,6 +3,8 @@
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
+use super::congestion::hystart::HyStart;
+use super::prr::Prr;
 use super::runs::{Fate, Run, Runs};
 use crate::digest::{Digest, Moment};
 use crate::seq::Offset;
@@ -36,6 +38,10 @@ pub(crate) struct Flight {
     pub(crate) reduced: Instant,
     /// What lies before this left when the congestion window was in use.
     pub(crate) used_to: Offset,
+    /// The account of a recovery.
+    pub(crate) prr: Option<Prr>,
+    /// The rounds of the slow start that began the connection.
+    pub(crate) hystart: HyStart,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -48,9 +54,9 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, used_to, .. } = self;
+        let Self { dsack_round, reduced, used_to, prr, hystart, .. } = self;
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
-        used_to.hash(state);
+        (used_to, prr, hystart).hash(state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
         for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {
@@ -87,6 +93,8 @@ pub(crate) struct Witness<'a> {
 pub(crate) struct Delivery {
     /// Octets acknowledged selectively for the first time.
     pub(crate) sacked: u32,
+    /// Octets acknowledged for good that had been selectively before.
+    pub(crate) known: u32,
     /// A round trip of something that was sent once (Karn's rule).
     pub(crate) round_trip: Option<Duration>,
     /// Something sent earlier arrived later.
@@ -199,7 +207,9 @@ impl Flight {
         while let Some(front) = self.runs.first().copied().filter(|front| front.start < ack) {
             delivery.steps += 1;
             let part = Run { end: front.end.min(ack), ..front };
-            if !part.is(Fate::Sacked) {
+            if part.is(Fate::Sacked) {
+                delivery.known += part.len();
+            } else {
                 self.delivered(part, witness, delivery);
             }
             self.forget_fate(part);

@@ -1,8 +1,10 @@
 //! What acknowledgments do to what we send: progress, loss, recovery (RFC 5681, 6298, 6582, 8985).
 
 use super::congestion::Acked;
+use super::congestion::hystart::Pace;
 use super::ending::Phase;
-use super::flight::{Delivery, Flight, Found, Witness};
+use super::flight::{Delivery, Flight, Found, Witness, length};
+use super::prr::Prr;
 use super::timers::Timer;
 use super::{Connection, Events, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
@@ -74,14 +76,16 @@ impl Connection {
         self.measure(now, segment, ack > before, &delivery);
         self.rack.reordering |= self.sack && delivery.reordering;
         if ack > before {
-            self.handle_progress(now, ack, octets, flight);
+            self.handle_progress(now, ack, octets, (flight, delivery.round_trip));
         }
         let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
         if self.sack {
-            self.leave_recovery(flight - octets, ack);
+            self.leave_recovery(now, ack);
             if self.send.outstanding() > 0 {
-                self.look_for_losses(now);
+                let delivered = delivery.sacked + length(octets - u64::from(delivery.known));
+                let lost = self.look_for_losses(now, delivered);
+                self.reduce_evenly(delivered, ack > before && !lost);
             }
         }
         self.send.tidy();
@@ -121,7 +125,8 @@ impl Connection {
         }
     }
 
-    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, flight: u64) {
+    /// `octets` more have arrived for good, of `flight` that were outstanding, after a round trip that was perhaps `measured`.
+    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, (flight, measured): (u64, Option<Duration>)) {
         self.trouble.progress(now.time);
         let partial = !self.sack && self.trouble.recovering && ack < self.trouble.recover;
         if !(partial && self.trouble.partial) {
@@ -132,13 +137,13 @@ impl Connection {
         self.timers.stop(Timer::Early);
         self.trouble.duplicates = 0;
         if !self.trouble.recovering {
-            self.open_window(now, ack, octets);
+            self.open_window(now, ack, octets, measured);
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
         } else if !self.sack && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(flight - octets);
+            self.congestion.on_recovered(flight - octets, 1);
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -156,10 +161,17 @@ impl Connection {
         self.events.add(Events::WRITABLE);
     }
 
-    fn open_window(&mut self, now: Now<'_>, ack: Offset, octets: u64) {
-        let used = self.send.flight().is_some_and(|flight| ack.0 - octets < flight.used_to.0);
+    fn open_window(&mut self, now: Now<'_>, ack: Offset, octets: u64, measured: Option<Duration>) {
+        let next = self.send.next();
+        let (mut used, mut pace) = (false, Pace::Full);
+        if let Some(flight) = self.send.flight_mut().filter(|flight| ack.0 - octets < flight.used_to.0) {
+            used = true;
+            if self.congestion.is_beginning() {
+                pace = flight.hystart.on_ack(ack, next, measured);
+            }
+        }
         let (now, smoothed) = (now.time.as_wrapping_millis(), self.rtt.smoothed());
-        self.congestion.on_ack(&Acked { octets, used, now, smoothed });
+        self.congestion.on_ack(&Acked { octets, used, pace, now, smoothed });
     }
 
     // ---- without selective acknowledgments (RFC 6582) ------------------------------------------------------------
@@ -194,7 +206,7 @@ impl Connection {
             }
             if beyond {
                 self.trouble.duplicates = 0;
-                self.enter_recovery(now);
+                self.enter_recovery(now, 0);
                 self.send.lose_front();
                 self.send.departed(3 * mss, self.trouble.recover);
             }
@@ -229,23 +241,39 @@ impl Connection {
         reported
     }
 
-    fn leave_recovery(&mut self, in_flight: u64, ack: Offset) {
+    fn leave_recovery(&mut self, now: Now<'_>, ack: Offset) {
         if self.trouble.recovering && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(in_flight);
+            if let Some(flight) = self.send.flight_mut() {
+                flight.prr = None;
+            }
+            self.congestion.on_recovered(self.send.in_network(), now.config.initial_window);
             self.rack.recovered();
         }
     }
 
-    /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment or when their timer fires.
-    pub(super) fn look_for_losses(&mut self, now: Now<'_>) {
+    /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment of `delivered` octets or when their timer fires;
+    /// whether there were any.
+    pub(super) fn look_for_losses(&mut self, now: Now<'_>, delivered: u32) -> bool {
         let found = self.send.find_losses(now.time, self.reordering_window());
         if found.lost > 0 {
-            self.react_to(now, found);
+            self.react_to(now, found, delivered);
         }
         match found.wait {
             Some(wait) => self.timers.arm(Timer::Early, now.time + wait),
             None => self.watch_tail(now),
+        }
+        found.lost > 0
+    }
+
+    /// In a recovery the window is what is in the network and what may leave for what has arrived (B-PRR-ACK).
+    fn reduce_evenly(&mut self, delivered: u32, safe: bool) {
+        let (in_network, mss) = (self.send.in_network(), self.send.mss());
+        let threshold = self.congestion.threshold().unwrap_or(u32::MAX);
+        let prr = self.send.flight_mut().and_then(|flight| flight.prr.as_mut());
+        if let Some(prr) = prr.filter(|_| delivered > 0) {
+            let may = prr.on_ack(delivered, length(in_network), threshold, mss, safe);
+            self.congestion.set_window(in_network + u64::from(may));
         }
     }
 
@@ -255,16 +283,29 @@ impl Connection {
     }
 
     /// One reduction for a window of data, and another where what was sent again is lost again (RFC 5681 section 4.3).
-    fn react_to(&mut self, now: Now<'_>, found: Found) {
+    fn react_to(&mut self, now: Now<'_>, found: Found, delivered: u32) {
         let new_window = !self.trouble.recovering && self.send.una() >= self.trouble.recover;
         if new_window || found.again {
-            self.enter_recovery(now);
+            self.enter_recovery(now, delivered);
+        } else if self.trouble.recovering {
+            // What has left the network unheard makes no room: only what arrives does.
+            self.congestion.set_window(self.congestion.window().saturating_sub(found.lost.into()));
         }
     }
 
-    fn enter_recovery(&mut self, now: Now<'_>) {
+    /// With selective acknowledgments the window shrinks evenly (B-PRR): at first the front leaves, which has its own
+    /// right to, and then what [`Connection::reduce_evenly`] grants.
+    fn enter_recovery(&mut self, now: Now<'_>, delivered: u32) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
         self.reduce(now, self.send.outstanding());
+        if !self.sack {
+            return; // RFC 6582's window.
+        }
+        let (outstanding, in_network) = (self.send.outstanding(), self.send.in_network());
+        if let Some(flight) = self.send.flight_mut() {
+            flight.prr = Some(Prr::new(length(outstanding) - flight.sacked() + delivered));
+            self.congestion.set_window(in_network + u64::from(self.send.mss()));
+        }
     }
 
     /// What limited transmit sent beyond the congestion window does not count (B-CC-LOSS).
@@ -312,7 +353,7 @@ impl Connection {
     pub(super) fn early_due(&mut self, now: Now<'_>) {
         let Some(flight) = self.send.flight() else { return };
         if flight.sacked() > 0 || self.trouble.recovering {
-            self.look_for_losses(now);
+            self.look_for_losses(now, 0);
             // What the timer found is sent again only now, and needs its time (RFC 8985 section 8).
             return self.timers.arm(Timer::Retransmit, now.time + self.rtt.rto(now.config));
         }

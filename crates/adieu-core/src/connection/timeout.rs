@@ -58,6 +58,7 @@ impl Connection {
         let sack = self.sack;
         let Some(flight) = self.send.flight_mut() else { return };
         flight.probe = None;
+        flight.prr = None;
         flight.reduced = now.time;
         if sack {
             flight.lose_late(now.time, mss, window);

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::flight::LossProbe;
+use super::flight::{LossProbe, length};
 use super::send::Shape;
 use super::timers::Timer;
 use super::{Connection, Farewell, Now};
@@ -134,7 +134,7 @@ impl Connection {
         if fin {
             self.close.fin_sent();
         }
-        self.note_use();
+        self.note_use(range);
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
@@ -165,13 +165,15 @@ impl Connection {
         self.segment(header, data, segment_size)
     }
 
-    /// Whether acknowledgments of what has left so far may open the congestion window.
-    fn note_use(&mut self) {
-        let (next, in_network) = (self.send.next(), self.send.in_network());
-        if self.congestion.is_used(in_network)
-            && let Some(flight) = self.send.flight_mut()
-        {
+    /// Whether acknowledgments of what has left so far may open the congestion window; and what a recovery has sent.
+    fn note_use(&mut self, range: &Range<Offset>) {
+        let (next, used) = (self.send.next(), self.congestion.is_used(self.send.in_network()));
+        let Some(flight) = self.send.flight_mut() else { return };
+        if used {
             flight.used_to = next;
+        }
+        if let Some(prr) = &mut flight.prr {
+            prr.sent(length(range.end.since(range.start)));
         }
     }
 

@@ -6,7 +6,7 @@ fn new(algorithm: Algorithm) -> Congestion {
 
 /// An acknowledgment of what left with the window in use, 100 ms after it did.
 fn ack(octets: u64, now: u32) -> Acked {
-    Acked { octets, used: true, now, smoothed: Duration::from_millis(100) }
+    Acked { octets, used: true, pace: Pace::Full, now, smoothed: Duration::from_millis(100) }
 }
 
 #[test]

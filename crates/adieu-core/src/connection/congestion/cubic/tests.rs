@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::connection::congestion::hystart::Pace;
 
 const MSS: u16 = 1448;
 const SEGMENT: f64 = 1448.0;
@@ -16,6 +17,11 @@ impl Chance {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 20) % bound
     }
+}
+
+/// An acknowledgment of what left with the window in use.
+fn acked(octets: u64, now: u32, smoothed: Duration) -> Acked {
+    Acked { octets, used: true, pace: Pace::Full, now, smoothed }
 }
 
 /// The RFC's own formulas: segments and seconds.
@@ -101,7 +107,7 @@ fn b_cubic_the_window_follows_the_formulas_acknowledgment_by_acknowledgment() {
         while nanos < 20_000_000_000 {
             let octets = u64::from(MSS) * (1 + chance.below(3));
             let now = start.wrapping_add(u32::try_from(nanos / 1_000_000).unwrap());
-            cubic.grow(&mut window, &mut credit, MSS, &Acked { octets, used: true, now, smoothed });
+            cubic.grow(&mut window, &mut credit, MSS, &acked(octets, now, smoothed));
             let t = f64::from(now.wrapping_sub(start)) / 1000.0;
             reference.ack(f64::from(clamp(octets)) / SEGMENT, t, f64::from(rtt) / 1000.0);
             let (ours, theirs) = (f64::from(window) / SEGMENT, reference.window);
@@ -129,7 +135,7 @@ fn b_cubic_growth_is_concave_and_then_convex() {
         for _ in 0..10 {
             now += rtt / 10;
             let octets = u64::from(before / 10);
-            cubic.grow(&mut window, &mut credit, MSS, &Acked { octets, used: true, now, smoothed });
+            cubic.grow(&mut window, &mut credit, MSS, &acked(octets, now, smoothed));
         }
         steps.push((window, window - before));
     }
@@ -155,7 +161,7 @@ fn b_cubic_where_reno_is_faster_it_keeps_up() {
     for now in 0..40 {
         let before = window;
         for _ in 0..10 {
-            let acked = Acked { octets: u64::from(before / 10), used: true, now, smoothed: Duration::from_millis(1) };
+            let acked = acked(u64::from(before / 10), now, Duration::from_millis(1));
             cubic.grow(&mut window, &mut credit, MSS, &acked);
         }
         rounds.push((before, f64::from(window - before) / SEGMENT));
@@ -185,7 +191,7 @@ fn b_cubic_cut_after_a_timeout_the_curve_is_flat_at_once() {
     cubic.cut(1_000_000);
     cubic.timed_out();
     let (mut window, mut credit) = (50_000, 0);
-    let acked = Acked { octets: 1448, used: true, now: 77, smoothed: Duration::ZERO };
+    let acked = acked(1448, 77, Duration::ZERO);
     cubic.grow(&mut window, &mut credit, MSS, &acked);
     assert_eq!((cubic.flat, cubic.flat_after, cubic.began), (50_000, 0, 77));
     assert!(window < 50_100);
@@ -204,14 +210,14 @@ fn b_cubic_time_that_the_application_limits_does_not_count() {
                 // Little is sent for a while, then nothing at all.
                 for _ in 0..10 {
                     now += pause / 20;
-                    let idle = Acked { octets: 1448, used: false, now, smoothed: Duration::from_millis(20) };
+                    let idle = Acked { used: false, ..acked(1448, now, Duration::from_millis(20)) };
                     cubic.grow(&mut window, &mut credit, MSS, &idle);
                 }
                 now += pause / 2;
                 cubic.leave_out(now);
             }
             now += 20;
-            let acked = Acked { octets: 100_000, used: true, now, smoothed: Duration::from_millis(20) };
+            let acked = acked(100_000, now, Duration::from_millis(20));
             cubic.grow(&mut window, &mut credit, MSS, &acked);
             windows.push(window);
         }
@@ -237,7 +243,7 @@ fn b_cubic_extremes_neither_overflow_nor_shrink_the_window() {
                     let octets = chance.below(1 << 31);
                     let now = u32::try_from(chance.below(1 << 32)).unwrap();
                     let smoothed = Duration::from_millis(chance.below(1 << 34));
-                    cubic.grow(&mut after, &mut credit, mss, &Acked { octets, used: true, now, smoothed });
+                    cubic.grow(&mut after, &mut credit, mss, &acked(octets, now, smoothed));
                     assert!(after >= before, "{mss}");
                 }
             }

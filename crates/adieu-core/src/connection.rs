@@ -21,6 +21,7 @@ mod reset;
 pub(crate) mod rtt;
 mod runs;
 pub(crate) mod send;
+mod spurious;
 pub(crate) mod stamps;
 mod timeout;
 pub(crate) mod timers;

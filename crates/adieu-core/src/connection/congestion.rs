@@ -128,12 +128,17 @@ impl Congestion {
         self.window = clamp(window);
     }
 
-    /// Recovery is complete with `in_flight` bytes outstanding. Where little is, no more than `burst` segments leave at
-    /// once (RFC 6582 section 3.2, RFC 9937 section 6): slow start does the rest.
-    pub(crate) fn on_recovered(&mut self, in_flight: u64, burst: u8) {
-        let mss = u32::from(self.mss);
-        let gentle = clamp(in_flight).max(mss).saturating_add(u32::from(burst) * mss);
-        self.window = self.threshold.min(gentle).max(mss);
+    /// A recovery that has shrunk the flight to the threshold is complete (RFC 9937).
+    pub(crate) fn on_reduced(&mut self) {
+        self.window = self.threshold;
+        self.credit = 0;
+    }
+
+    /// Recovery is complete with `in_flight` bytes outstanding (RFC 6582 section 3.2).
+    pub(crate) fn on_recovered(&mut self, in_flight: u64) {
+        // No burst where little is left in flight.
+        let gentle = clamp(in_flight).max(u32::from(self.mss)).saturating_add(u32::from(self.mss));
+        self.window = self.threshold.min(gentle).max(u32::from(self.mss));
         self.credit = 0;
     }
 
@@ -147,6 +152,19 @@ impl Congestion {
         }
         self.window = u32::from(self.mss);
         self.credit = 0;
+    }
+
+    /// No more than so many segments in flight.
+    pub(crate) fn limit(&mut self, segments: u32) {
+        self.window = self.window.min(segments * u32::from(self.mss));
+    }
+
+    /// What has made the window smaller since it was as `before` was no congestion (RFC 9438 section 4.9).
+    pub(crate) fn restore(&mut self, before: Self) {
+        if self.mss == before.mss && self.algorithm == before.algorithm {
+            let window = self.window.max(before.window);
+            *self = Self { window, ..before };
+        }
     }
 
     /// Nothing was sent for so long that the window says nothing any more (RFC 5681 section 4.1); `first` as for

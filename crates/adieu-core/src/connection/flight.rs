@@ -1,11 +1,13 @@
 //! What has been sent and not acknowledged: runs with their history, and what tells a lost one (RFC 8985, RFC 6582).
 
+use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use super::congestion::hystart::HyStart;
 use super::prr::Prr;
 use super::runs::{Fate, Run, Runs};
+use super::spurious::Timeout;
 use crate::digest::{Digest, Moment};
 use crate::seq::Offset;
 use crate::time::{Duration, Instant};
@@ -38,8 +40,13 @@ pub(crate) struct Flight {
     pub(crate) reduced: Instant,
     /// What lies before this left when the congestion window was in use.
     pub(crate) used_to: Offset,
+    /// FlightSize when something last left: acknowledgments that come together have made it smaller before one of them
+    /// tells of a loss.
+    pub(crate) size: u32,
     /// The account of a recovery.
     pub(crate) prr: Option<Prr>,
+    /// The last timeout, in case it was needless.
+    pub(crate) timeout: Option<Box<Timeout>>,
     /// The rounds of the slow start that began the connection.
     pub(crate) hystart: HyStart,
 }
@@ -54,9 +61,10 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, used_to, prr, hystart, .. } = self;
+        let Self { dsack_round, reduced, used_to, size, prr, hystart, timeout, .. } = self;
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
-        (used_to, prr, hystart).hash(state);
+        (used_to, size, prr, hystart).hash(state);
+        timeout.digest(moment, state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
         for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {
@@ -97,6 +105,8 @@ pub(crate) struct Delivery {
     pub(crate) known: u32,
     /// A round trip of something that was sent once (Karn's rule).
     pub(crate) round_trip: Option<Duration>,
+    /// Something was delivered that left before the last timeout and not again.
+    pub(crate) original: bool,
     /// Something sent earlier arrived later.
     pub(crate) reordering: bool,
     /// Runs looked at, the measure of the work.
@@ -177,6 +187,9 @@ impl Flight {
         self.split(range.start, usize::MAX);
         self.split(range.end, usize::MAX);
         self.resent_to = self.resent_to.max(range.end);
+        if let Some(timeout) = &mut self.timeout {
+            timeout.sent_again(range.end.since(range.start));
+        }
         for at in self.place(range.start)..self.runs.len() {
             let run = self.runs[at];
             if run.start >= range.end {
@@ -263,6 +276,7 @@ impl Flight {
     /// RFC 8985 section 6.2, steps 2 and 3.
     fn delivered(&mut self, run: Run, witness: &Witness<'_>, delivery: &mut Delivery) {
         let age = witness.now.since(run.sent);
+        delivery.original |= !run.resent && self.timeout.as_ref().is_some_and(|timeout| run.start < timeout.recover);
         if run.end > self.fack {
             self.fack = run.end;
         } else if !run.resent {
@@ -320,7 +334,7 @@ impl Flight {
     /// 6.3). Where the front had been acknowledged selectively, the peer has gone back on its word, and no mark counts
     /// (RFC 2018 section 8).
     pub(crate) fn lose_late(&mut self, now: Instant, mss: u16, window: Duration) {
-        if self.runs.first().is_some_and(|front| front.is(Fate::Sacked)) {
+        if self.is_front_sacked() {
             self.runs.iter_mut().filter(|run| run.is(Fate::Sacked)).for_each(|run| run.fate = Fate::Unknown);
             (self.sacked, self.sacked_segments) = (0, 0);
             return self.lose_all();
@@ -330,6 +344,18 @@ impl Flight {
             self.lose_if(|run| run.sent + rtt + window <= now);
         }
         self.departed = 0;
+    }
+
+    /// Whether the peer has acknowledged the front selectively, which it cannot have meant.
+    pub(crate) fn is_front_sacked(&self) -> bool {
+        self.runs.first().is_some_and(|front| front.is(Fate::Sacked))
+    }
+
+    /// Nothing counts as lost any more, nor does what the answers to needless repetitions seemed to say of the order of
+    /// things.
+    pub(crate) fn revive(&mut self) {
+        self.runs.iter_mut().filter(|run| run.is(Fate::Lost)).for_each(|run| run.fate = Fate::Unknown);
+        (self.lost, self.newest) = (0, None);
     }
 
     /// What could not pass as it was, segments larger than `mss`, counts as lost.

@@ -71,17 +71,21 @@ impl Connection {
     /// Something was acknowledged, one way or the other.
     fn handle_news(&mut self, now: Now<'_>, segment: &Segment<'_>, ack: Offset, duplicate: bool) {
         let (before, flight) = (self.send.una(), self.send.outstanding());
-        let duplicates_reported = self.sack && self.note_duplicate_report(segment, ack);
+        let reported = if self.sack { self.note_duplicate_report(segment, ack) } else { 0 };
         let (octets, delivery) = self.deliver(now, segment, ack);
         self.measure(now, segment, ack > before, &delivery);
         self.rack.reordering |= self.sack && delivery.reordering;
+        self.judge_timeout(now, segment, (before, ack), &delivery);
+        if reported > 0 {
+            self.count_needless(reported);
+        }
         if ack > before {
             self.handle_progress(now, ack, octets, (flight, delivery.round_trip));
         }
-        let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
+        let needless = reported > 0 || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
         if self.sack {
-            self.leave_recovery(now, ack);
+            self.leave_recovery(ack);
             if self.send.outstanding() > 0 {
                 let delivered = delivery.sacked + length(octets - u64::from(delivery.known));
                 let lost = self.look_for_losses(now, delivered);
@@ -143,7 +147,7 @@ impl Connection {
             }
         } else if !self.sack && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(flight - octets, 1);
+            self.congestion.on_recovered(flight - octets);
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -189,6 +193,7 @@ impl Connection {
         if self.sack {
             return; // Without a block it says nothing about loss.
         }
+        self.doubt_timeout(now);
         // Each says that a segment has left the network; the first two let a new one out (RFC 3042).
         // Not after a timeout, when nothing new is to leave.
         let beyond = self.send.una() > self.trouble.recover;
@@ -215,11 +220,11 @@ impl Connection {
 
     // ---- with them (RFC 8985) ------------------------------------------------------------------------------------
 
-    /// Whether the first block reports a duplicate (RFC 2883 section 4): it lies before the acknowledgment, or within
+    /// How many octets the first block reports as a duplicate (RFC 2883 section 4): it lies before the acknowledgment, or within
     /// the second block. Once in a window of data that says that we were too quick (B-RACK-REO).
-    fn note_duplicate_report(&mut self, segment: &Segment<'_>, ack: Offset) -> bool {
+    fn note_duplicate_report(&mut self, segment: &Segment<'_>, ack: Offset) -> u32 {
         let blocks = segment.options.sack.as_slice();
-        let Some(&(start, end)) = blocks.first() else { return false };
+        let Some(&(start, end)) = blocks.first() else { return 0 };
         let within = |(outer, after): &(Seq, Seq)| start.distance(*outer) >= 0 && end.distance(*after) <= 0;
         let reported = end.distance(segment.ack) <= 0 || blocks.get(1).is_some_and(within);
         if let Some(flight) = self.send.flight_mut().filter(|flight| ack >= flight.dsack_round) {
@@ -238,16 +243,16 @@ impl Connection {
                 Some(_) => {}
             }
         }
-        reported
+        if reported { u32::try_from(end.distance(start)).unwrap_or(0).max(1) } else { 0 }
     }
 
-    fn leave_recovery(&mut self, now: Now<'_>, ack: Offset) {
+    fn leave_recovery(&mut self, ack: Offset) {
         if self.trouble.recovering && ack >= self.trouble.recover {
             self.trouble.recovering = false;
             if let Some(flight) = self.send.flight_mut() {
                 flight.prr = None;
             }
-            self.congestion.on_recovered(self.send.in_network(), now.config.initial_window);
+            self.congestion.on_reduced();
             self.rack.recovered();
         }
     }
@@ -255,6 +260,9 @@ impl Connection {
     /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment of `delivered` octets or when their timer fires;
     /// whether there were any.
     pub(super) fn look_for_losses(&mut self, now: Now<'_>, delivered: u32) -> bool {
+        if self.is_asking() {
+            return false; // What left before the timeout would all count as lost (RFC 5682 section 3.1).
+        }
         let found = self.send.find_losses(now.time, self.reordering_window());
         if found.lost > 0 {
             self.react_to(now, found, delivered);
@@ -297,7 +305,8 @@ impl Connection {
     /// right to, and then what [`Connection::reduce_evenly`] grants.
     fn enter_recovery(&mut self, now: Now<'_>, delivered: u32) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
-        self.reduce(now, self.send.outstanding());
+        let in_flight = self.send.flight().map_or(0, |flight| u64::from(flight.size));
+        self.reduce(now, in_flight.max(self.send.outstanding()));
         if !self.sack {
             return; // RFC 6582's window.
         }
@@ -314,6 +323,7 @@ impl Connection {
         if let Some(flight) = self.send.flight_mut() {
             flight.reduced = now.time;
             flight.probe = None;
+            flight.timeout = None;
         }
     }
 

@@ -52,6 +52,9 @@ impl Connection {
         {
             return Some(self.transmit_tail(now, &range));
         }
+        if let Some(range) = self.asking_range(now) {
+            return Some(self.transmit(now, &range, false));
+        }
         let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
         self.sliver_due = false;
         if let Some(range) = range {
@@ -91,7 +94,7 @@ impl Connection {
     }
 
     /// Payload that fits into one segment beside its options, as they are now (MUST-16).
-    fn segment_room(&self) -> u16 {
+    pub(super) fn segment_room(&self) -> u16 {
         let mss = self.send.mss();
         if !self.recv.has_blocks() {
             return mss;
@@ -168,7 +171,9 @@ impl Connection {
     /// Whether acknowledgments of what has left so far may open the congestion window; and what a recovery has sent.
     fn note_use(&mut self, range: &Range<Offset>) {
         let (next, used) = (self.send.next(), self.congestion.is_used(self.send.in_network()));
+        let outstanding = length(self.send.outstanding());
         let Some(flight) = self.send.flight_mut() else { return };
+        flight.size = outstanding;
         if used {
             flight.used_to = next;
         }

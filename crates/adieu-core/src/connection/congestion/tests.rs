@@ -1,3 +1,5 @@
+use alloc::vec;
+
 use super::*;
 
 fn new(algorithm: Algorithm) -> Congestion {
@@ -110,4 +112,69 @@ fn x_cubic_memory_is_given_back() {
     assert!(cubic.cubic.is_some());
     cubic.forget();
     assert!(cubic.cubic.is_none());
+}
+
+/// B-CUBIC-CUT, RFC 9438 section 4.10: where HyStart++ has ended slow start nothing was lost: the curve is flat right there
+/// and bends upwards from there on.
+#[test]
+fn b_cubic_cut_after_a_slow_start_without_loss_the_curve_begins_where_it_is() {
+    let mut cubic = new(Algorithm::Cubic);
+    cubic.on_ack(&Acked { pace: Pace::Quarter, ..ack(4000, 0) });
+    assert_eq!((cubic.window(), cubic.threshold()), (11_000, None), "B-HYSTART: a quarter of it");
+    cubic.on_ack(&Acked { pace: Pace::Over, ..ack(4000, 50) });
+    assert_eq!((cubic.window(), cubic.threshold()), (12_000, Some(12_000)));
+    let mut gained = vec![];
+    for round in 1..=60 {
+        let before = cubic.window();
+        cubic.on_ack(&ack(before, 50 + 100 * round));
+        gained.push(cubic.window() - before);
+    }
+    assert!(gained[..20].iter().all(|gain| (900..=1100).contains(gain)), "Reno's at first: {gained:?}");
+    let (middle, end) = (gained[39], gained[59]);
+    assert!(end > middle && middle > gained[19], "{gained:?}");
+}
+
+/// B-CUBIC-CUT, X-FRTO: what proves needless is taken back whole, the curve included, but for what has grown since.
+#[test]
+fn b_cubic_cut_a_needless_reduction_is_taken_back() {
+    let mut cubic = new(Algorithm::Cubic);
+    cubic.on_loss(10_000);
+    (1..50).for_each(|n| cubic.on_ack(&ack(1000, n * 20)));
+    let before = cubic.clone();
+    cubic.on_timeout(8000, true);
+    cubic.on_timeout(8000, false);
+    (50..53).for_each(|n| cubic.on_ack(&ack(1000, n * 20)));
+    assert!(cubic.window() < before.window());
+    cubic.restore(before.clone());
+    assert_eq!(cubic, before);
+    let mut narrow = before.clone();
+    narrow.on_narrow_path(500);
+    let kept = narrow.clone();
+    narrow.restore(before);
+    assert_eq!(narrow, kept, "a window of other segments is none to go back to");
+}
+
+/// B-CUBIC-CUT: two flows share what holds 1,000 segments, and both lose when it is full: who comes late gets its half
+/// (fast convergence).
+#[test]
+fn b_cubic_cut_two_flows_come_to_share() {
+    let mut flows = [new(Algorithm::Cubic), new(Algorithm::Cubic)];
+    flows[0].on_loss(900_000);
+    flows[0].set_window(900_000);
+    flows[1].on_loss(20_000);
+    let (mut sums, mut now) = ([0u64; 2], 0);
+    for round in 0..6000 {
+        now += 50;
+        for (flow, sum) in flows.iter_mut().zip(&mut sums) {
+            let window = flow.window();
+            flow.on_ack(&Acked { smoothed: Duration::from_millis(50), ..ack(window, now) });
+            *sum += if round >= 4000 { flow.window() } else { 0 };
+        }
+        if flows[0].window() + flows[1].window() > 1_000_000 {
+            flows.iter_mut().for_each(|flow| flow.on_loss(flow.window()));
+        }
+    }
+    let (less, more) = (sums[0].min(sums[1]), sums[0].max(sums[1]));
+    assert!(more * 10 <= less * 12, "{sums:?}");
+    assert!(sums[0] + sums[1] >= 2000 * 750_000, "and waste little: {sums:?}");
 }

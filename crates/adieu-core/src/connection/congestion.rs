@@ -102,6 +102,7 @@ impl Congestion {
             self.window = self.window.saturating_add(clamp(grow));
             if acked.pace == Pace::Over {
                 self.threshold = self.window; // RFC 9406 section 4.2.
+                return;
             }
             if self.window < self.threshold {
                 return;

@@ -87,6 +87,8 @@ pub struct Config {
     pub timestamps: bool,
     /// Offers selective acknowledgments (RFC 2018). Default on.
     pub selective_acks: bool,
+    /// Explicit congestion notification (RFC 3168). Default [`Ecn::Accept`].
+    pub ecn: Ecn,
     /// How long an acknowledgment of data may wait for data to go with it, below 0.5 s (RFC 9293 MUST-40); 0 for none.
     /// Default 40 ms.
     pub ack_delay: Duration,
@@ -122,6 +124,19 @@ pub struct Config {
     pub ephemeral_ports: (u16, u16),
     /// Time to live of what we send (RFC 9293 MUST-49). Default 64.
     pub ttl: u8,
+}
+
+/// Whether marks of congestion stand in for losses (RFC 3168 section 6.1.1).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Ecn {
+    /// Never.
+    Off,
+    /// Where the peer asks. The default: who asks has reason to believe that the path bears it, and nothing is at stake
+    /// for us; asking may cost a retransmitted SYN where a device on the path drops what it does not know.
+    #[default]
+    Accept,
+    /// In every SYN of ours, too. One that is not answered goes again without.
+    Ask,
 }
 
 impl Default for Config {
@@ -160,6 +175,7 @@ impl Default for Config {
             window_scaling: true,
             timestamps: true,
             selective_acks: true,
+            ecn: Ecn::Accept,
             ack_delay: Duration::from_millis(40),
             quick_acks: 16,
             loss_probes: true,

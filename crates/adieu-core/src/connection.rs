@@ -5,6 +5,7 @@ mod check;
 pub mod close;
 pub(crate) mod congestion;
 mod digest;
+mod ecn;
 pub mod ending;
 mod events;
 pub(crate) mod flight;
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use ack::Ack;
 use close::{Close, Closer, State};
 use congestion::Congestion;
+use ecn::Signals;
 use ending::{Cause, Ending, Ledger, Noted, Order, Receipt};
 use half_close::{Alarm, Drain};
 use network::Path;
@@ -72,6 +74,7 @@ pub struct Connection {
     rtt: Rtt,
     rack: Rack,
     congestion: Congestion,
+    ecn: Signals,
     trouble: Trouble,
     ack: Ack,
     /// Timestamps, if they were negotiated.
@@ -207,6 +210,9 @@ pub(crate) struct Agreed {
     pub(crate) stamps: Option<Stamps>,
     /// The peer's user timeout (RFC 5482); nothing needs to be agreed for it.
     pub(crate) user_timeout: Option<u16>,
+    /// Explicit congestion notification (RFC 3168 section 6.1.1): whether our data may be marked, and whether marks on
+    /// the peer's count.
+    pub(crate) ecn: (bool, bool),
 }
 
 impl Connection {
@@ -236,6 +242,7 @@ impl Connection {
             rtt,
             rack,
             congestion: Congestion::new(mss, opened.tries > 2, now.config.initial_window),
+            ecn: Signals::new(agreed.ecn),
             trouble: Trouble::none(now.time),
             ack: Ack::new(now),
             stamps: agreed.stamps,
@@ -367,6 +374,7 @@ impl Connection {
             // Nothing can follow the FIN (FR-5).
             return self.ack.owe_challenge(now);
         }
+        self.ecn.arrived(segment);
         if self.recv.refuses() && !segment.payload.is_empty() {
             let end = segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
             if end.distance(self.recv.next_seq()) > 0 {

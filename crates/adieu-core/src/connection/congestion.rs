@@ -38,6 +38,14 @@ impl Congestion {
         }
     }
 
+    /// A router has marked what was sent, with `in_flight` bytes outstanding: the same cut as for a loss, but down to
+    /// one segment, where the timer takes over (RFC 3168 section 6.1.2).
+    pub(crate) fn on_congestion_experienced(&mut self, in_flight: u64) {
+        match self {
+            Self::Reno(reno) => reno.on_congestion_experienced(in_flight),
+        }
+    }
+
     /// Recovery is complete with `in_flight` bytes outstanding.
     pub(crate) fn on_recovered(&mut self, in_flight: u64) {
         match self {

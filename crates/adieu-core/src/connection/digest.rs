@@ -32,10 +32,11 @@ impl Digest for Connection {
 
 impl Connection {
     fn digest_times<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let Self { timers, rtt, rack, congestion, trouble, ack, stamps, path, drain, .. } = self;
+        let Self { timers, rtt, rack, congestion, ecn, trouble, ack, stamps, path, drain, .. } = self;
         timers.digest(moment, state);
         rtt.digest(moment, state);
         congestion.hash(state);
+        ecn.relevant(self.send.una()).hash(state);
         rack.digest(moment, state);
         trouble.digest(moment, state);
         ack.digest(moment, state);

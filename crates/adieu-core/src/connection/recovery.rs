@@ -22,10 +22,14 @@ impl Connection {
             self.ack.owe_challenge(now);
             return false;
         }
-        let probes = self.trouble.probes;
+        let (probes, flight) = (self.trouble.probes, self.send.outstanding());
         self.note_life(now);
         let ack = if distance > 0 { una + u64::from(distance.unsigned_abs()) } else { una };
         let duplicate = distance == 0 && self.is_duplicate_ack(segment);
+        let echo = distance >= 0 && flight > 0 && self.ecn.is_echo(segment);
+        if echo {
+            self.handle_echo(now, ack, flight);
+        }
         if distance > 0 || self.sack && !segment.options.sack.is_empty() {
             self.handle_news(now, segment, ack, duplicate);
         } else if duplicate {
@@ -33,6 +37,9 @@ impl Connection {
         } else if distance == 0 && segment.is_empty() {
             self.judge_probe(now, una, true); // With nothing outstanding it can only answer a needless probe.
             self.send.tidy();
+        }
+        if echo {
+            self.hold_back(now);
         }
         if self.send.update_window(segment) {
             self.handle_opened_window(now, probes > 0);
@@ -73,7 +80,7 @@ impl Connection {
         self.measure(now, segment, ack > before, &delivery);
         self.rack.reordering |= self.sack && delivery.reordering;
         if ack > before {
-            self.handle_progress(now, ack, octets, flight);
+            self.handle_progress(now, segment, ack, octets);
         }
         let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
@@ -120,7 +127,7 @@ impl Connection {
         }
     }
 
-    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, flight: u64) {
+    fn handle_progress(&mut self, now: Now<'_>, segment: &Segment<'_>, ack: Offset, octets: u64) {
         self.trouble.progress(now.time);
         let partial = !self.sack && self.trouble.recovering && ack < self.trouble.recover;
         if !(partial && self.trouble.partial) {
@@ -131,13 +138,15 @@ impl Connection {
         self.timers.stop(Timer::Early);
         self.trouble.duplicates = 0;
         if !self.trouble.recovering {
-            self.congestion.on_ack(octets);
+            if !self.ecn.is_echo(segment) {
+                self.congestion.on_ack(octets); // An echo never lets the window grow (RFC 3168 section 6.1.2).
+            }
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
         } else if !self.sack && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(flight - octets);
+            self.congestion.on_recovered(self.send.outstanding());
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -187,7 +196,8 @@ impl Connection {
             }
             if beyond {
                 self.trouble.duplicates = 0;
-                self.enter_recovery(now);
+                self.enter_recovery();
+                self.reduce_once(now);
                 self.send.lose_front();
                 self.send.departed(3 * mss, self.trouble.recover);
             }
@@ -251,18 +261,33 @@ impl Connection {
     fn react_to(&mut self, now: Now<'_>, found: Found) {
         let new_window = !self.trouble.recovering && self.send.una() >= self.trouble.recover;
         if new_window || found.again {
-            self.enter_recovery(now);
+            self.enter_recovery();
+        }
+        if found.again {
+            self.reduce(now, self.send.outstanding());
+        } else if new_window {
+            self.reduce_once(now);
         }
     }
 
-    fn enter_recovery(&mut self, now: Now<'_>) {
+    fn enter_recovery(&mut self) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
-        self.reduce(now, self.send.outstanding());
+        if let Some(flight) = self.send.flight_mut() {
+            flight.probe = None;
+        }
+    }
+
+    /// A loss in the window of a mark that was heeded is the same congestion (RFC 3168 section 6.1.2).
+    fn reduce_once(&mut self, now: Now<'_>) {
+        if self.send.una() >= self.ecn.heeded_to() {
+            self.reduce(now, self.send.outstanding());
+        }
     }
 
     /// What limited transmit sent beyond the congestion window does not count (B-CC-LOSS).
     fn reduce(&mut self, now: Now<'_>, in_flight: u64) {
         self.congestion.on_loss(in_flight.min(self.congestion.window()));
+        self.ecn.reduced();
         if let Some(flight) = self.send.flight_mut() {
             flight.reduced = now.time;
             flight.probe = None;

@@ -7,6 +7,7 @@ use super::send::Shape;
 use super::timers::Timer;
 use super::{Connection, Farewell, Now};
 use crate::seq::{Offset, Seq};
+use crate::wire::ip::ECT_0;
 use crate::wire::tcp::{Control, Header};
 use crate::wire::{Blocks, Options};
 
@@ -23,12 +24,19 @@ pub struct Transmit {
     pub fragment: bool,
     /// Differentiated services code point.
     pub dscp: u8,
+    /// A router may mark it instead of dropping it: ECT(0), on new data only (RFC 3168 section 6.1).
+    pub capable: bool,
 }
 
 impl Transmit {
     /// Bytes of data.
     pub fn data_len(&self) -> u64 {
         self.data.end - self.data.start
+    }
+
+    /// The traffic class: the code point, then the two ECN bits.
+    pub(crate) fn class(&self) -> u8 {
+        self.dscp << 2 | if self.capable { ECT_0 } else { 0 }
     }
 }
 
@@ -52,7 +60,11 @@ impl Connection {
         {
             return Some(self.transmit_tail(now, &range));
         }
-        let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
+        let range = match () {
+            () if probe => self.send.probe_range(),
+            () if self.is_held() => None,
+            () => self.send.next_range(&self.shape(now)),
+        };
         self.sliver_due = false;
         if let Some(range) = range {
             return Some(self.transmit(now, &range, probe));
@@ -81,7 +93,8 @@ impl Connection {
     fn shape(&self, now: Now<'_>) -> Shape {
         Shape {
             congestion_window: self.congestion.window(),
-            super_segment: if self.send.is_urgent() { 0 } else { now.config.super_segment },
+            // What is said once stands in a segment of its own, so that no device need know how to cut it.
+            super_segment: if self.send.is_urgent() || self.ecn.has_news() { 0 } else { now.config.super_segment },
             mss: self.segment_room(),
             nodelay: self.is_nodelay(),
             sliver: self.sliver_due,
@@ -150,16 +163,18 @@ impl Connection {
         }
         self.check();
         let urgent = if len > 0 { self.send.urgent_from(range.start) } else { None };
+        let new = len > 0 && !again && !probe;
         let header = Header {
             control: if fin { Control::Fin } else { Control::None },
             // MUST-61: nothing behind it is waiting.
             push: len > 0 && data.end == self.send.data_end().since(Offset::DATA),
             urgent,
+            cwr: new && self.ecn.take_news(),
             ..self.header(now, range.start.on_wire(self.send.iss()))
         };
         self.ack.take();
         let segment_size = if len == 0 { 0 } else { mss };
-        self.segment(header, data, segment_size)
+        Transmit { capable: new && self.ecn.sends(), ..self.segment(header, data, segment_size) }
     }
 
     /// Whether the early timer waits for what others have overtaken: that must not be put off by new data.
@@ -183,7 +198,7 @@ impl Connection {
     fn segment(&self, header: Header, data: Range<u64>, segment_size: u16) -> Transmit {
         let fragment = self.path.as_ref().is_some_and(|path| path.fragment);
         let dscp = self.settings.as_ref().map_or(0, |settings| settings.dscp & 0x3f);
-        Transmit { header, data, segment_size, fragment, dscp }
+        Transmit { header, data, segment_size, fragment, dscp, capable: false }
     }
 
     fn bare_ack(&mut self, now: Now<'_>) -> Transmit {
@@ -226,7 +241,7 @@ impl Connection {
     fn reset(&mut self, now: Now<'_>, seq: Seq) -> Transmit {
         let mut header = self.header(now, seq);
         header.options.sack = Blocks::default();
-        self.segment(Header { control: Control::Rst, window: 0, ..header }, 0..0, 0)
+        self.segment(Header { control: Control::Rst, window: 0, ece: false, ..header }, 0..0, 0)
     }
 
     /// SND.NXT; where what was sent reaches beyond the peer's window (it has shrunk, or a probe is in it), the last
@@ -247,7 +262,8 @@ impl Connection {
             if self.sack && self.recv.has_blocks() { self.recv.blocks(self.most_blocks()) } else { Blocks::default() };
         let timestamps = self.stamps.as_ref().map(|stamps| stamps.stamp(now.time));
         let options = Options { timestamps, sack, ..Options::default() };
-        Header { options, ..Header::bare(seq, Some(ack), self.recv.announce(self.send.mss())) }
+        let window = self.recv.announce(self.send.mss());
+        Header { options, ece: self.ecn.echoes(), ..Header::bare(seq, Some(ack), window) }
     }
 
     /// The data of a [`Transmit`], shared with the queue.

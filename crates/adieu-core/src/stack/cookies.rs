@@ -156,6 +156,7 @@ impl Stack {
                 sack,
                 stamps: stamp.map(|stamp| Stamps::new(terms.offset, stamp.value, self.now)),
                 user_timeout: None,
+                ecn: (false, false), // The SYN-ACK of a cookie does not agree to it: there is nowhere to keep it.
             },
             tries: 1,
             sent_once: None,

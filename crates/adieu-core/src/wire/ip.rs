@@ -178,7 +178,7 @@ impl<'a> Datagram<'a> {
         })
     }
 
-    /// Extension headers are not read: what carries one is of no protocol we know.
+    /// Extension headers are skipped, where they may be.
     fn parse_v6(bytes: &'a [u8]) -> Result<Self, NotForUs> {
         let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
         let end = IPV6_HEADER + usize::from(header.payload_length());
@@ -234,16 +234,36 @@ fn emit_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: IpNumber, ttl: u8,
     out[24..].copy_from_slice(&destination.octets());
 }
 
-/// Marks a packet whose header [`emit`] wrote: with a code point of differentiated services (0 to 63), and, IPv4 only,
-/// with an identification instead of "do not fragment".
-pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
+/// The two bits of explicit congestion notification that say that the packet was marked (RFC 3168 section 5).
+pub const CE: u8 = 3;
+/// Those of a packet that may be marked instead of dropped: ECT(0).
+pub const ECT_0: u8 = 2;
+
+/// The ECN bits of a packet; 0 where it is too short to have any.
+pub fn ecn_bits(packet: &[u8]) -> u8 {
+    let Some([first, second]) = packet.first_chunk::<2>() else { return 0 };
+    if first >> 4 == 6 { second >> 4 & 3 } else { second & 3 }
+}
+
+/// Says in a packet that may be marked that it is, as a router does whose queue grows. Whether it may be.
+pub fn mark_congested(packet: &mut [u8]) -> bool {
+    let capable = ecn_bits(packet) != 0;
+    if capable {
+        mark(packet, CE, None);
+    }
+    capable
+}
+
+/// Marks a packet whose header [`emit`] wrote: with a traffic class (the code point of differentiated services, then
+/// the two ECN bits; bits that are set stay), and, IPv4 only, with an identification instead of "do not fragment".
+pub fn mark(packet: &mut [u8], class: u8, identification: Option<u16>) {
     if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-        packet[0] |= dscp >> 2;
-        packet[1] |= dscp << 6;
+        packet[0] |= class >> 4;
+        packet[1] |= class << 4;
         return;
     }
     let Some(header) = packet.first_chunk_mut::<IPV4_HEADER>() else { return };
-    header[1] |= dscp << 2;
+    header[1] |= class;
     if let Some(identification) = identification {
         header[4..6].copy_from_slice(&identification.to_be_bytes());
         header[6] &= !0x40;
@@ -257,12 +277,12 @@ pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
 pub fn mark_like(other: &[u8], place: u16, packet: &mut [u8]) {
     let Some([first, second]) = other.first_chunk::<2>().copied() else { return };
     if first >> 4 == 6 {
-        return mark(packet, first << 2 & 0x3c | second >> 6, None);
+        return mark(packet, first << 4 | second >> 4, None);
     }
     let cut = other.get(4..7).filter(|field| field[2] & 0x40 == 0);
     let identification = cut.map(|field| u16::from_be_bytes([field[0], field[1]]).wrapping_add(place));
     if second > 0 || identification.is_some() {
-        mark(packet, second >> 2, identification);
+        mark(packet, second, identification);
     }
 }
 

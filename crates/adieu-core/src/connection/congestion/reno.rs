@@ -46,6 +46,12 @@ impl Reno {
         self.window = self.threshold;
     }
 
+    pub(super) fn on_congestion_experienced(&mut self, in_flight: u64) {
+        self.halve(in_flight);
+        self.window = self.window.min((clamp(in_flight) / 2).max(u32::from(self.mss)));
+        self.acked = 0;
+    }
+
     pub(super) fn on_recovered(&mut self, in_flight: u64) {
         // RFC 6582 section 3.2: no burst where little is left in flight.
         let gentle = clamp(in_flight).max(u32::from(self.mss)).saturating_add(u32::from(self.mss));
@@ -120,6 +126,16 @@ mod tests {
         assert_eq!((reno.window(), reno.threshold), (1000, 5000));
         reno.on_timeout(1000, false);
         assert_eq!((reno.window(), reno.threshold), (1000, 5000));
+    }
+
+    #[test]
+    fn b_ecn_marks_cut_as_losses_do_down_to_one_segment() {
+        let mut reno = Reno::new(1000, false, 10);
+        let windows = [10_000, 5000, 2500, 1250, 1000].map(|in_flight| {
+            reno.on_congestion_experienced(in_flight);
+            (reno.window(), reno.threshold)
+        });
+        assert_eq!(windows, [(5000, 5000), (2500, 2500), (1250, 2000), (1000, 2000), (1000, 2000)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adieu_core::{Config, Keepalive, Stack};
+use adieu_core::{Config, Ecn, Keepalive, Stack};
 
 use crate::run::parameters::LARGEST_BUFFER;
 
@@ -58,6 +58,14 @@ pub(super) fn sysctl(name: &str, value: &str, stack: &mut Stack, keepalive: &mut
     if let Some((_, change)) = SWITCHES.iter().find(|(known, _)| *known == name) {
         let on = number()? != 0;
         stack.reconfigure(|config| change(config, on));
+    } else if name == "net.ipv4.tcp_ecn" {
+        // As on Linux: 1 asks, 2 accepts.
+        let ecn = match number()? {
+            0 => Ecn::Off,
+            1 => Ecn::Ask,
+            _ => Ecn::Accept,
+        };
+        stack.reconfigure(|config| config.ecn = ecn);
     } else if let Some((_, unit, change)) = TIMES.iter().find(|(known, ..)| *known == name) {
         let time = Duration::from_millis(number()?.saturating_mul(*unit));
         stack.reconfigure(|config| change(config, time));

@@ -105,6 +105,9 @@ pub struct Config {
     /// How long a path counts as narrow after an ICMP error said so, 5 min at least (RFC 8201 section 4). Default
     /// 10 min.
     pub path_mtu_expiry: Duration,
+    /// Searches for what a path carries, where it carries less than it should (RFC 4821): with single segments of data
+    /// that may be lost, upwards, and downwards where full segments vanish without a word. Default on.
+    pub path_probes: bool,
     /// Smallest and largest user timeout taken from a peer (RFC 5482 section 3.1). Default 100 s and 24 h.
     pub user_timeout_limits: (Duration, Duration),
     /// Local ports that `connect` never takes by itself: those that local services need (RFC 6056 section 3.2).
@@ -183,6 +186,7 @@ impl Default for Config {
             out_of_window_interval: Duration::from_millis(500),
             challenges: 10,
             path_mtu_expiry: Duration::from_secs(600),
+            path_probes: true,
             user_timeout_limits: (Duration::from_secs(100), Duration::from_secs(24 * 3600)),
             reserved_ports: Vec::new(),
             syn_backlog: 1024,
@@ -207,6 +211,11 @@ impl Config {
         let wait = self.time_wait.clamp(floor, Duration::from_secs(240));
         let long = rto.saturating_mul(7) / 2 > wait && !self.unsafe_short_time_wait;
         if long { wait.max(Duration::from_secs(240)) } else { wait }
+    }
+
+    /// How long a narrow path counts as such: not below 5 minutes.
+    pub(crate) fn path_search_again(&self) -> Duration {
+        self.path_mtu_expiry.max(Duration::from_secs(300))
     }
 
     /// The MSS we announce to a peer with this address (RFC 9293 MUST-67).

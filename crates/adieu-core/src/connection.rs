@@ -13,6 +13,7 @@ pub(crate) mod half_close;
 mod insight;
 mod names;
 pub(crate) mod network;
+mod probing;
 mod rack;
 mod reassembly;
 mod recovery;
@@ -190,6 +191,8 @@ pub(crate) struct Opened {
     pub(crate) mss: u16,
     /// The MSS we announced.
     pub(crate) announced: u16,
+    /// Octets of an IP header and a bare TCP header.
+    pub(crate) headers: u8,
     pub(crate) agreed: Agreed,
     /// How often the timer has sent our SYN or SYN-ACK.
     pub(crate) tries: u8,
@@ -236,7 +239,7 @@ impl Connection {
             timers.arm(Timer::Idle, now.time + keepalive.idle);
         }
         Self {
-            send: Send::new(opened.iss, mss, theirs, segment),
+            send: Send::new(opened.iss, mss, theirs, segment).over(opened.headers),
             recv: Recv::new(opened.irs, ours, agreed.sack, now.config),
             timers,
             rtt,

@@ -108,6 +108,8 @@ pub(crate) struct Terms {
     pub(crate) default: u16,
     /// Offset of our timestamps.
     pub(crate) offset: u32,
+    /// Octets of an IP header and a bare TCP header.
+    pub(crate) headers: u8,
 }
 
 impl Terms {
@@ -115,7 +117,12 @@ impl Terms {
     pub(crate) fn towards(peer: IpAddr, offset: u32, settings: &Settings, config: &Config) -> Self {
         let most = settings.max_segment.unwrap_or(u16::MAX).max(MIN_MSS);
         let default = if peer.is_ipv4() { 536 } else { 1220 };
-        Self { ours: config.receive_mss(peer).min(most), default, offset }
+        Self {
+            ours: config.receive_mss(peer).min(most),
+            default,
+            offset,
+            headers: if peer.is_ipv4() { 40 } else { 60 },
+        }
     }
 }
 
@@ -448,6 +455,7 @@ impl Opening {
             irs,
             mss,
             announced: self.terms.ours,
+            headers: self.terms.headers,
             agreed: Agreed {
                 shifts: self.shifts(now.config),
                 sack: self.theirs.sack_permitted && now.config.selective_acks,

@@ -110,9 +110,10 @@ impl Digest for Timers {
 
 impl Digest for Path {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let (whole, until, fragment) = self.parts();
-        (whole, fragment).hash(state);
-        moment.at(until, state);
+        let Self { whole, until, fragment, high, untried, proven, probe, next } = self;
+        (whole, fragment, high, untried, proven, probe).hash(state);
+        moment.at(*until, state);
+        moment.at((*next).max(moment.now), state);
     }
 }
 

@@ -84,6 +84,9 @@ impl Connection {
         }
         let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
+        if self.path.is_some() {
+            self.judge_path_probe(now);
+        }
         if self.sack {
             self.leave_recovery(flight - octets, ack);
             if self.send.outstanding() > 0 {
@@ -243,7 +246,7 @@ impl Connection {
     /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment or when their timer fires.
     pub(super) fn look_for_losses(&mut self, now: Now<'_>) {
         let found = self.send.find_losses(now.time, self.reordering_window());
-        if found.lost > 0 {
+        if found.lost > 0 && !(self.path.is_some() && self.only_probe_lost(now)) {
             self.react_to(now, found);
         }
         match found.wait {

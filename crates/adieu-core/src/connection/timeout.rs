@@ -50,6 +50,7 @@ impl Connection {
         self.rtt.back_off();
         self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: false, ..self.trouble };
         self.lose_by_timer(now);
+        self.doubt_path(now, R1);
         self.timers.stop(Timer::Early);
         self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
     }

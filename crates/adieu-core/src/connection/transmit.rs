@@ -40,6 +40,17 @@ impl Transmit {
     }
 }
 
+/// How a range leaves.
+#[derive(Clone, Copy)]
+struct Sending {
+    /// Payload of each segment.
+    size: u16,
+    /// It has left before.
+    again: bool,
+    /// It asks a closed window.
+    probe: bool,
+}
+
 impl Connection {
     /// The next segment, until there is none. Sending never changes the state's name, and always succeeds: what the
     /// device loses is a lost segment.
@@ -59,6 +70,12 @@ impl Connection {
             && let Some(range) = self.send.tail_range(self.segment_room())
         {
             return Some(self.transmit_tail(now, &range));
+        }
+        if self.path.is_some()
+            && !probe
+            && let Some(range) = self.path_probe(now)
+        {
+            return Some(self.transmit_path_probe(now, &range));
         }
         let range = match () {
             () if probe => self.send.probe_range(),
@@ -138,9 +155,24 @@ impl Connection {
         transmit
     }
 
+    /// One segment larger than what is known to pass (RFC 4821), a run of its own.
+    fn transmit_path_probe(&mut self, now: Now<'_>, range: &Range<Offset>) -> Transmit {
+        if let Some(path) = self.path.as_mut() {
+            path.probe = Some(range.clone());
+        }
+        let size = u16::try_from(range.end.since(range.start)).unwrap_or(u16::MAX);
+        let again = self.send.sent(now.time, range, true);
+        // Pieces of it would prove nothing.
+        Transmit { fragment: false, ..self.transmit_as(now, range, Sending { size, again, probe: false }) }
+    }
+
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
-        let mss = self.segment_room();
         let again = self.send.sent(now.time, range, probe);
+        self.transmit_as(now, range, Sending { size: self.segment_room(), again, probe })
+    }
+
+    fn transmit_as(&mut self, now: Now<'_>, range: &Range<Offset>, sending: Sending) -> Transmit {
+        let Sending { size: mss, again, probe } = sending;
         let fin = range.end > self.send.fin();
         if fin {
             self.close.fin_sent();

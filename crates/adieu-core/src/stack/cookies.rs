@@ -151,6 +151,7 @@ impl Stack {
             irs,
             mss: mss.min(terms.ours),
             announced: terms.ours,
+            headers: terms.headers,
             agreed: Agreed {
                 shifts: shift.map(|theirs| (theirs, shift_for(self.config.receive_buffer))),
                 sack,

@@ -119,6 +119,9 @@ pub struct Config {
     pub accept_backlog: u32,
     /// Out-of-order pieces a connection holds (limit 3.18). Default 1024.
     pub reassembly_pieces: u32,
+    /// Octets of datagrams that came in pieces and are not complete, those of all together; 0: none are put together.
+    /// Default 256 KiB.
+    pub fragments: u32,
     /// Receipts kept for the one who asks for them; the oldest give way, and are counted. Default 1024.
     pub receipts: u32,
     /// Replies to segments without a connection that may wait for the device. Default 256.
@@ -192,6 +195,7 @@ impl Default for Config {
             syn_backlog: 1024,
             accept_backlog: 4096,
             reassembly_pieces: 1024,
+            fragments: 256 * 1024,
             receipts: 1024,
             stray_replies: 256,
             ephemeral_ports: (1024, 65535),

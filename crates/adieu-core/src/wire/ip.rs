@@ -7,6 +7,7 @@ use bytes::Bytes;
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::checksum::{Checksum, SumFn, header_sum, sum};
+use super::extension::{Chain, walk};
 
 /// What is known of the transport checksum of a packet that came in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -139,8 +140,10 @@ pub enum NotForUs {
     Malformed,
     /// Header checksum wrong.
     Checksum,
-    /// A fragment. We do not reassemble: what we send says "do not fragment", and TCP peers do path MTU discovery.
+    /// A piece of a datagram: see [`Piece`](super::fragment::Piece).
     Fragment,
+    /// Before what an IPv6 packet carries stands a header that cannot be skipped, or too many that can.
+    Header,
 }
 
 /// Length of the IPv4 header we send.
@@ -183,12 +186,15 @@ impl<'a> Datagram<'a> {
         let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
         let end = IPV6_HEADER + usize::from(header.payload_length());
         let body = bytes.get(IPV6_HEADER..end).ok_or(NotForUs::Malformed)?;
-        Ok(Self {
-            source: IpAddr::V6(header.source_addr()),
-            destination: IpAddr::V6(header.destination_addr()),
-            protocol: header.next_header(),
-            body,
-        })
+        let (source, destination) = (header.source_addr().into(), header.destination_addr().into());
+        let (protocol, at) = match header.next_header() {
+            TCP => (TCP, 0),
+            next => match walk(next, body)? {
+                Chain::To { protocol, at } => (protocol, at),
+                Chain::Cut { .. } => return Err(NotForUs::Fragment),
+            },
+        };
+        Ok(Self { source, destination, protocol, body: &body[at..] })
     }
 }
 
@@ -367,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_is_not_read() {
+    fn a_fragment_is_no_datagram() {
         let mut header = Ipv4Header::default();
         header.total_len = 24;
         header.more_fragments = true;

@@ -18,6 +18,7 @@ const SWITCHES: &[(&str, Change<bool>)] = &[
     ("net.inet.tcp.rfc1323", |config, on| (config.window_scaling, config.timestamps) = (on, on)),
     ("net.ipv4.tcp_syncookies", |config, on| config.syn_cookies = on),
     ("net.inet.tcp.syncookies", |config, on| config.syn_cookies = on),
+    ("net.ipv4.tcp_mtu_probing", |config, on| config.path_probes = on),
     ("net.ipv4.tcp_early_retrans", |config, on| config.loss_probes = on),
     ("net.inet.tcp.delayed_ack", |config, on| {
         let default = Config::default().ack_delay;

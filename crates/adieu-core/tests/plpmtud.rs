@@ -10,6 +10,7 @@ use script::{MSS, PEER, Script, Seen, Seg, bytes, config, ms, secs, seg, stamps,
 /// Payload beside timestamps on a free path, and where 1300 octets pass.
 const WHOLE: usize = 1448;
 const NARROW: usize = 1248;
+const ONE: i32 = 1460;
 
 /// A peer that acknowledges.
 struct Peer {
@@ -224,6 +225,16 @@ fn b_pmtu_hole_full_segments_that_vanish_become_smaller() {
         fronts.push(s.take()[0].data.len());
     }
     assert_eq!(fronts, [1440, 1440, 1220, 1220, 1220]);
+    // Nor do they once the path is thought to be narrow.
+    let mut s = Script::established_passive();
+    s.write(&bytes(MSS));
+    s.advance(secs(8));
+    s.send(seg().seq(1).ack(1 + ONE));
+    assert_eq!(s.info().path_mtu, 1024);
+    s.take();
+    s.write(&bytes(500));
+    s.advance(secs(60));
+    assert!(s.take().iter().all(|seen| seen.data.len() == 500) && s.info().path_mtu == 1024);
     let mut s = Script::established_passive();
     s.write(&bytes(900));
     s.advance(secs(30));

@@ -133,7 +133,7 @@ impl Connection {
             && let Some((packet, fragment)) = self.fallback()
         {
             let segment = packet - self.send.headers() - self.option_size();
-            if front > u64::from(segment) || fragment {
+            if front > u64::from(segment) {
                 self.shrink(now, segment, fragment);
             }
         }

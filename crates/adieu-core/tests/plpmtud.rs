@@ -228,7 +228,7 @@ fn b_pmtu_hole_full_segments_that_vanish_become_smaller() {
     // Nor do they once the path is thought to be narrow.
     let mut s = Script::established_passive();
     s.write(&bytes(MSS));
-    s.advance(secs(8));
+    s.advance(secs(2));
     s.send(seg().seq(1).ack(1 + ONE));
     assert_eq!(s.info().path_mtu, 1024);
     s.take();

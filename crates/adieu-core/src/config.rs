@@ -110,6 +110,8 @@ pub struct Config {
     pub timestamps: bool,
     /// Offers selective acknowledgments (RFC 2018). Default on.
     pub selective_acks: bool,
+    /// Explicit congestion notification (RFC 3168). Default [`Ecn::Accept`].
+    pub ecn: Ecn,
     /// How long an acknowledgment of data may wait for data to go with it, below 0.5 s (RFC 9293 MUST-40); 0 for none.
     /// Default 40 ms.
     pub ack_delay: Duration,
@@ -126,6 +128,9 @@ pub struct Config {
     /// How long a path counts as narrow after an ICMP error said so, 5 min at least (RFC 8201 section 4). Default
     /// 10 min.
     pub path_mtu_expiry: Duration,
+    /// Searches for what a path carries, where it carries less than it should (RFC 4821): with single segments of data
+    /// that may be lost, upwards, and downwards where full segments vanish without a word. Default on.
+    pub path_probes: bool,
     /// Smallest and largest user timeout taken from a peer (RFC 5482 section 3.1). Default 100 s and 24 h.
     pub user_timeout_limits: (Duration, Duration),
     /// Local ports that `connect` never takes by itself: those that local services need (RFC 6056 section 3.2).
@@ -137,6 +142,9 @@ pub struct Config {
     pub accept_backlog: u32,
     /// Out-of-order pieces a connection holds (limit 3.18). Default 1024.
     pub reassembly_pieces: u32,
+    /// Octets of datagrams that came in pieces and are not complete, those of all together; 0: none are put together.
+    /// Default 256 KiB.
+    pub fragments: u32,
     /// Receipts kept for the one who asks for them; the oldest give way, and are counted. Default 1024.
     pub receipts: u32,
     /// Replies to segments without a connection that may wait for the device. Default 256.
@@ -145,6 +153,19 @@ pub struct Config {
     pub ephemeral_ports: (u16, u16),
     /// Time to live of what we send (RFC 9293 MUST-49). Default 64.
     pub ttl: u8,
+}
+
+/// Whether marks of congestion stand in for losses (RFC 3168 section 6.1.1).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Ecn {
+    /// Never.
+    Off,
+    /// Where the peer asks. The default: who asks has reason to believe that the path bears it, and nothing is at stake
+    /// for us; asking may cost a retransmitted SYN where a device on the path drops what it does not know.
+    #[default]
+    Accept,
+    /// In every SYN of ours, too. One that is not answered goes again without.
+    Ask,
 }
 
 impl Default for Config {
@@ -184,6 +205,7 @@ impl Default for Config {
             window_scaling: true,
             timestamps: true,
             selective_acks: true,
+            ecn: Ecn::Accept,
             ack_delay: Duration::from_millis(40),
             quick_acks: 16,
             loss_probes: true,
@@ -191,11 +213,13 @@ impl Default for Config {
             out_of_window_interval: Duration::from_millis(500),
             challenges: 10,
             path_mtu_expiry: Duration::from_secs(600),
+            path_probes: true,
             user_timeout_limits: (Duration::from_secs(100), Duration::from_secs(24 * 3600)),
             reserved_ports: Vec::new(),
             syn_backlog: 1024,
             accept_backlog: 4096,
             reassembly_pieces: 1024,
+            fragments: 256 * 1024,
             receipts: 1024,
             stray_replies: 256,
             ephemeral_ports: (1024, 65535),
@@ -215,6 +239,11 @@ impl Config {
         let wait = self.time_wait.clamp(floor, Duration::from_secs(240));
         let long = rto.saturating_mul(7) / 2 > wait && !self.unsafe_short_time_wait;
         if long { wait.max(Duration::from_secs(240)) } else { wait }
+    }
+
+    /// How long a narrow path counts as such: not below 5 minutes.
+    pub(crate) fn path_search_again(&self) -> Duration {
+        self.path_mtu_expiry.max(Duration::from_secs(300))
     }
 
     /// The MSS we announce to a peer with this address (RFC 9293 MUST-67).

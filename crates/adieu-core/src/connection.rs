@@ -5,6 +5,7 @@ mod check;
 pub mod close;
 pub(crate) mod congestion;
 mod digest;
+mod ecn;
 pub mod ending;
 mod events;
 pub(crate) mod flight;
@@ -12,6 +13,7 @@ pub(crate) mod half_close;
 mod insight;
 mod names;
 pub(crate) mod network;
+mod probing;
 mod prr;
 mod rack;
 mod reassembly;
@@ -34,6 +36,7 @@ use bytes::Bytes;
 use ack::Ack;
 use close::{Close, Closer, State};
 use congestion::Congestion;
+use ecn::Signals;
 use ending::{Cause, Ending, Ledger, Noted, Order, Receipt};
 use half_close::{Alarm, Drain};
 use network::Path;
@@ -74,6 +77,7 @@ pub struct Connection {
     rtt: Rtt,
     rack: Rack,
     congestion: Congestion,
+    ecn: Signals,
     trouble: Trouble,
     ack: Ack,
     /// Timestamps, if they were negotiated.
@@ -193,6 +197,8 @@ pub(crate) struct Opened {
     pub(crate) mss: u16,
     /// The MSS we announced.
     pub(crate) announced: u16,
+    /// Octets of an IP header and a bare TCP header.
+    pub(crate) headers: u8,
     pub(crate) agreed: Agreed,
     /// How often the timer has sent our SYN or SYN-ACK.
     pub(crate) tries: u8,
@@ -213,6 +219,9 @@ pub(crate) struct Agreed {
     pub(crate) stamps: Option<Stamps>,
     /// The peer's user timeout (RFC 5482); nothing needs to be agreed for it.
     pub(crate) user_timeout: Option<u16>,
+    /// Explicit congestion notification (RFC 3168 section 6.1.1): whether our data may be marked, and whether marks on
+    /// the peer's count.
+    pub(crate) ecn: (bool, bool),
 }
 
 impl Connection {
@@ -238,12 +247,13 @@ impl Connection {
             timers.arm(Timer::Idle, now.time + keepalive.idle);
         }
         Self {
-            send: Send::new(opened.iss, mss, theirs, segment),
+            send: Send::new(opened.iss, mss, theirs, segment).over(opened.headers),
             recv: Recv::new(opened.irs, ours, agreed.sack, now.config),
             timers,
             rtt,
             rack,
             congestion: Congestion::new(algorithm, mss, opened.tries > 2, now.config.initial_window),
+            ecn: Signals::new(agreed.ecn),
             trouble: Trouble::none(now.time),
             ack: Ack::new(now),
             stamps: agreed.stamps,
@@ -375,6 +385,7 @@ impl Connection {
             // Nothing can follow the FIN (FR-5).
             return self.ack.owe_challenge(now);
         }
+        self.ecn.arrived(segment);
         if self.recv.refuses() && !segment.payload.is_empty() {
             let end = segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
             if end.distance(self.recv.next_seq()) > 0 {
@@ -774,4 +785,4 @@ impl Connection {
 }
 
 /// A million idle connections must fit beside the application. Raise it only with a reason.
-const _: () = assert!(size_of::<Connection>() <= 624);
+const _: () = assert!(size_of::<Connection>() <= 640);

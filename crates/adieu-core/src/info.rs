@@ -27,6 +27,8 @@ pub struct Info {
     /// Window scaling was negotiated (`tcpi_options`, 4); the peer's shift and ours (`tcpi_snd_wscale`,
     /// `tcpi_rcv_wscale`).
     pub window_shifts: Option<(u8, u8)>,
+    /// Explicit congestion notification was negotiated (`tcpi_options`, 8).
+    pub ecn: bool,
     /// Retransmission time, backed off (`tcpi_rto`).
     pub rto: Duration,
     /// Delay of acknowledgments (`tcpi_ato`).
@@ -91,6 +93,10 @@ pub struct Info {
     pub duplicates_reported: u32,
     /// Segments that came out of order (`tcpi_rcv_ooopack`).
     pub out_of_order: u32,
+    /// Segments of the peer's that came marked: congestion experienced (RFC 3168).
+    pub marks_received: u32,
+    /// Reductions of the congestion window because the peer said that segments of ours had been marked.
+    pub marks_heeded: u32,
     /// The peer's window (`tcpi_snd_wnd`).
     pub send_window: u32,
     /// The window we announce (`tcpi_rcv_wnd`).
@@ -108,6 +114,8 @@ pub enum RecoveryState {
     Open,
     /// Duplicate or selective acknowledgments came; nothing counts as lost yet (`TCP_CA_Disorder`, 1).
     Disorder,
+    /// The window was reduced for a mark of congestion, and what had left before is under way (`TCP_CA_CWR`, 2).
+    Reduced,
     /// Fast recovery (`TCP_CA_Recovery`, 3).
     Recovery,
     /// The retransmission timer fired (`TCP_CA_Loss`, 4).

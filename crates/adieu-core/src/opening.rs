@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
-use crate::config::Config;
+use crate::config::{Config, Ecn};
 use crate::connection::ack::{Ack, REPEAT};
 use crate::connection::close::State;
 use crate::connection::ending::{Cause, Ending, Ledger, Noted, Phase, Receipt};
@@ -32,6 +32,7 @@ pub(crate) struct Opening {
     terms: Terms,
     /// What the peer's SYN offered.
     theirs: Options,
+    ecn: Handshake,
     tries: u8,
     /// Acknowledgments of our SYN that brought none of the peer's (SY-6).
     bare_acks: u8,
@@ -47,6 +48,32 @@ pub(crate) struct Opening {
     zero_linger: bool,
     settings: Option<Box<Settings>>,
     ledger: Noted<Ledger>,
+}
+
+/// What both sides' SYNs and SYN-ACKs have said of ECN.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+struct Handshake {
+    /// All of the peer's were for it.
+    peer: bool,
+    /// One of ours was.
+    setup: bool,
+    /// One of ours was not.
+    plain: bool,
+}
+
+impl Handshake {
+    /// Whether our data may be marked, and whether marks on the peer's count: they do even where a SYN of ours, sent
+    /// again, did not ask any more, for the peer may have seen only the first (RFC 3168 section 6.1.1).
+    fn agreed(self) -> (bool, bool) {
+        (self.peer && self.setup && !self.plain, self.peer && self.setup)
+    }
+}
+
+/// Whether a SYN asks for ECN, or a SYN-ACK agrees to it. One that has both flags is what a host makes that sends back
+/// bits it does not know.
+fn is_setup(segment: &Segment<'_>) -> bool {
+    let has = |flag| segment.flags.has(flag);
+    has(Flags::ECE) && has(Flags::CWR) != has(Flags::ACK)
 }
 
 /// What the application asked for before there was a connection to do it (CL-4).
@@ -81,6 +108,8 @@ pub(crate) struct Terms {
     pub(crate) default: u16,
     /// Offset of our timestamps.
     pub(crate) offset: u32,
+    /// Octets of an IP header and a bare TCP header.
+    pub(crate) headers: u8,
 }
 
 impl Terms {
@@ -88,7 +117,12 @@ impl Terms {
     pub(crate) fn towards(peer: IpAddr, offset: u32, settings: &Settings, config: &Config) -> Self {
         let most = settings.max_segment.unwrap_or(u16::MAX).max(MIN_MSS);
         let default = if peer.is_ipv4() { 536 } else { 1220 };
-        Self { ours: config.receive_mss(peer).min(most), default, offset }
+        Self {
+            ours: config.receive_mss(peer).min(most),
+            default,
+            offset,
+            headers: if peer.is_ipv4() { 40 } else { 60 },
+        }
     }
 }
 
@@ -104,6 +138,7 @@ impl Opening {
             passive: false,
             terms,
             theirs: Options::default(),
+            ecn: Handshake::default(),
             tries: 0,
             bare_acks: 0,
             due: true,
@@ -125,6 +160,7 @@ impl Opening {
             irs: Some(syn.seq),
             passive: true,
             theirs: syn.options,
+            ecn: Handshake { peer: is_setup(syn), ..Handshake::default() },
             ledger: Noted::new(Ledger::begin(State::SynReceived, now.time)),
             ..Self::connect(now, iss, terms)
         }
@@ -212,6 +248,7 @@ impl Opening {
         }
         self.irs = Some(segment.seq);
         self.theirs = segment.options;
+        self.ecn.peer = is_setup(segment);
         if acks_our_syn {
             return Verdict::Established;
         }
@@ -240,7 +277,9 @@ impl Opening {
             return self.judge_reset(now, segment.seq.distance(irs + 1), position);
         }
         if has(Flags::SYN) {
-            return self.judge_syn(now, segment.seq == irs, acks_our_syn);
+            let same = segment.seq == irs;
+            self.ecn.peer &= !same || is_setup(segment);
+            return self.judge_syn(now, same, acks_our_syn);
         }
         if let Some(theirs) = self.stamp_of_peer(now.config) {
             let Some(stamp) = segment.options.timestamps else { return Verdict::Waiting };
@@ -317,9 +356,10 @@ impl Opening {
         let timestamps = self.stamp(now);
         if core::mem::take(&mut self.due) {
             self.ack.take();
+            let (ece, cwr) = self.setup(now.config);
             self.sent_syn(now);
             let options = self.offer(now.config, timestamps);
-            return Some(Header { seq: self.iss, control: Control::Syn, options, ..bare });
+            return Some(Header { seq: self.iss, control: Control::Syn, ece, cwr, options, ..bare });
         }
         // Only the window of a SYN is not scaled (RFC 7323 section 2.2).
         let window = bare.window >> self.shifts(now.config).map_or(0, |(_, ours)| ours);
@@ -347,6 +387,23 @@ impl Opening {
             user_timeout: timeout,
             ..Options::default()
         }
+    }
+
+    /// ECE and CWR of the SYN or SYN-ACK that leaves now (RFC 3168 section 6.1.1). Only the first SYN asks: it may have
+    /// been dropped for that (section 6.1.1.1). A SYN-ACK agrees where the peer's SYN has asked and ours, if there
+    /// was one, did.
+    fn setup(&mut self, config: &Config) -> (bool, bool) {
+        let ecn = self.settings.as_ref().and_then(|settings| settings.ecn).unwrap_or(config.ecn);
+        let (first, sent) = (self.irs.is_none(), &mut self.ecn);
+        let setup = match ecn {
+            Ecn::Off => false,
+            Ecn::Accept | Ecn::Ask if !first => sent.peer && !sent.plain,
+            Ecn::Accept => false,
+            Ecn::Ask => self.tries == 0,
+        };
+        sent.setup |= setup;
+        sent.plain |= !setup;
+        (setup, setup && first)
     }
 
     /// The peer's timestamp, where both want timestamps.
@@ -398,11 +455,13 @@ impl Opening {
             irs,
             mss,
             announced: self.terms.ours,
+            headers: self.terms.headers,
             agreed: Agreed {
                 shifts: self.shifts(now.config),
                 sack: self.theirs.sack_permitted && now.config.selective_acks,
                 stamps: stamps.map(|theirs| Stamps::new(self.terms.offset, theirs, now.time)),
                 user_timeout: self.theirs.user_timeout,
+                ecn: self.ecn.agreed(),
             },
             tries: self.tries,
             sent_once: (!self.repeated).then_some(self.sent),
@@ -470,10 +529,11 @@ impl Opening {
 
 impl Digest for Opening {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let Self { iss, irs, passive, terms, theirs, tries, bare_acks, due, ack, sent, repeated, timer, .. } = self;
+        let Self { iss, irs, passive, terms, theirs, ecn, tries, bare_acks, due, ack, sent, repeated, timer, .. } =
+            self;
         let Self { pending, unwanted, zero_linger, settings, ledger: _, .. } = self;
         (iss, irs, passive, terms, theirs, tries, bare_acks, due, repeated).hash(state);
-        (pending, unwanted, zero_linger, settings).hash(state);
+        (pending, unwanted, zero_linger, settings, ecn).hash(state);
         ack.digest(moment, state);
         moment.at(*timer, state);
         // It measures the first round trip, if it was sent only once.

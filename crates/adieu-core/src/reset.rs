@@ -37,6 +37,7 @@ mod tests {
             plain_window: false,
             urgent: 0,
             options,
+            marked: false,
             payload: Payload::new(data),
         }
     }

@@ -1,6 +1,6 @@
 //! What an application may choose for one connection, before it exists or while it lives.
 
-use crate::config::Algorithm;
+use crate::config::{Algorithm, Ecn};
 use crate::time::Duration;
 
 /// Choices for one connection. A listener's are inherited by what it accepts.
@@ -32,6 +32,9 @@ pub struct Settings {
     /// Congestion control of this connection (`TCP_CONGESTION`). Default `None`:
     /// [`Config::congestion`](crate::Config::congestion).
     pub congestion: Option<Algorithm>,
+    /// Explicit congestion notification; counts only before the connection is made. Default `None`:
+    /// [`Config::ecn`](crate::Config::ecn).
+    pub ecn: Option<Ecn>,
     /// Reports trouble that does not end the connection as [`Events::TROUBLE`](crate::Events::TROUBLE) (RFC 9293
     /// MUST-47, SHLD-20). Default on.
     pub report_trouble: bool,
@@ -60,6 +63,7 @@ impl Default for Settings {
             max_segment: None,
             dscp: 0,
             congestion: None,
+            ecn: None,
             report_trouble: true,
         }
     }

@@ -11,6 +11,7 @@ mod digest;
 mod drain;
 mod errors;
 mod flow;
+mod fragments;
 mod glance;
 mod handles;
 mod index;
@@ -37,6 +38,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use cookies::Redeemed;
+use fragments::Fragments;
 use index::{Index, Stage, Tag};
 use orphans::Orphans;
 use parked::Parked;
@@ -108,6 +110,7 @@ pub struct Stack {
     /// Of the last packet that may be cut on its way.
     identification: u16,
     redeemed: Redeemed,
+    fragments: Fragments,
     ports: Ports,
     usage: Usage,
     strays: Strays,
@@ -220,6 +223,7 @@ impl Stack {
             generation: 0,
             identification: 0,
             redeemed: Redeemed::default(),
+            fragments: Fragments::default(),
             ports: Ports::default(),
             usage: Usage::default(),
             strays: Strays::default(),

@@ -1,6 +1,8 @@
 //! Bytes and their meaning: IP and TCP headers, options, checksums. Nothing here knows a connection.
 
 pub mod checksum;
+mod extension;
+pub mod fragment;
 pub mod icmp;
 pub mod ip;
 pub mod options;

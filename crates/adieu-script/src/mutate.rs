@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ast::{Body, Event, Options, Outcome, Script, Segment, Setting, Span, TcpOption, Time, Value, What};
+use crate::ast::{Body, Ecn, Event, Options, Outcome, Script, Segment, Setting, Span, TcpOption, Time, Value, What};
 
 /// A script with one expectation changed.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct Mutant {
     pub script: Script,
 }
 
-/// Every change of one expectation of `script`: each flag of each expected packet flipped, its number and
-/// acknowledgment one up and down, the window and the urgent pointer where there is one, each option left out or saying
+/// Every change of one expectation of `script`: each flag of each expected packet flipped, its ECN bits changed where
+/// they are said, its number and acknowledgment one up and down, the window and the urgent pointer where there is one, each option left out or saying
 /// something else, the packet left out, doubled, and later; and the result of each call.
 pub fn mutants(script: &Script) -> Vec<Mutant> {
     let mut all = Vec::new();
@@ -36,6 +36,13 @@ pub fn mutants(script: &Script) -> Vec<Mutant> {
                 );
                 if let Some(time) = later(event.time) {
                     add("expected 1 s later".into(), vec![Event { time, ..event.clone() }]);
+                }
+                if let Some(ecn) = packet.header.ecn {
+                    let mut event = event.clone();
+                    if let What::Expect(packet) = &mut event.what {
+                        packet.header.ecn = Some(if ecn == Ecn::Ce { Ecn::No } else { Ecn::Ce });
+                    }
+                    add("other ECN bits".into(), vec![event]);
                 }
                 if let Body::Tcp(segment) = &packet.body {
                     for (what, changed) in segments(segment).into_iter().chain(options(segment, ticks)) {
@@ -160,6 +167,8 @@ fn segments(segment: &Segment) -> Vec<(String, Segment)> {
     add("PSH flipped", &|segment| segment.flags.value.psh ^= true);
     add("URG flipped", &|segment| segment.flags.value.urg ^= true);
     add("ACK flipped", &|segment| segment.flags.value.ack ^= true);
+    add("ECE flipped", &|segment| segment.flags.value.ece ^= true);
+    add("CWR flipped", &|segment| segment.flags.value.cwr ^= true);
     for (what, by) in [("by 1 up", 1_u32), ("by 1 down", u32::MAX)] {
         // Where our numbers begin is the script's word: that of the SYN is a name, too.
         if segment.seq.is_some() && !segment.flags.value.syn {
@@ -229,7 +238,7 @@ mod tests {
 
     #[test]
     fn options_are_changed_too() {
-        let packet = "0 > PU. 1:2(1) ack 1 urg 1 <nop,TS val 1 ecr 2,mss 3,wscale 4,sack 5:6 7:8>\n";
+        let packet = "0 > [ect0] PU. 1:2(1) ack 1 urg 1 <nop,TS val 1 ecr 2,mss 3,wscale 4,sack 5:6 7:8>\n";
         let all = names(packet);
         for what in [
             "option 1 left out",
@@ -239,6 +248,8 @@ mod tests {
             "window scale by 1 up",
             "urgent pointer by 1 down",
             "URG flipped",
+            "ECE flipped",
+            "other ECN bits",
         ] {
             assert!(all.iter().any(|known| known == what), "{what}: {all:?}");
         }

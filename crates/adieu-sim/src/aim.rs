@@ -115,6 +115,8 @@ impl Aimed<'_> {
             ack,
             control: Control::None,
             push: false,
+            ece: false,
+            cwr: false,
             window: self.window,
             urgent: None,
             options: Options { timestamps, ..Options::default() },

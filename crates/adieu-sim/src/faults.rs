@@ -69,6 +69,9 @@ pub enum Deed {
     /// as [`Stats::bad_checksum`](adieu_core::Stats::bad_checksum) or
     /// [`Stats::malformed`](adieu_core::Stats::malformed).
     Corrupt,
+    /// A router marks it: congestion experienced (RFC 3168). Nothing happens to one that does not say that it may be
+    /// marked.
+    Mark,
 }
 
 /// Something that befalls segments of one class. The first that strikes counts; all count what they have seen.

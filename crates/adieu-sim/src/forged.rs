@@ -30,6 +30,8 @@ impl Forged<'_> {
             ack: Some(irs + self.ack).filter(|_| self.flags.has(Flags::ACK)),
             control: Control::None,
             push: false,
+            ece: false,
+            cwr: false,
             window: 65_535,
             urgent: None,
             options: Options::default(),

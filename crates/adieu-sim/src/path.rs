@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use adieu_core::wire::ip::header_len;
+use adieu_core::wire::ip::{ecn_bits, header_len};
 use adieu_core::{Duration, Flow, Instant};
 use adieu_trace::Side;
 use rand_chacha::ChaCha8Rng;
@@ -46,7 +46,7 @@ pub enum TooBig {
 }
 
 /// A link on the path that carries less than the hosts' devices. An IPv4 packet that may be cut ("do not fragment" is
-/// not set) passes whole, as if somebody before its receiver put the pieces together: the stack itself reads none.
+/// not set) passes whole, as if somebody before its receiver put the pieces together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Narrow {
     /// The largest IP packet that passes.
@@ -65,6 +65,9 @@ pub struct Path {
     pub links: Vec<LinkDown>,
     /// The narrowest link, for what leaves the left and the right host.
     pub narrow: [Option<Narrow>; 2],
+    /// Chance, in millionths, that a router marks a packet that may be marked (RFC 3168), for what leaves the left and
+    /// the right host.
+    pub marks: [u32; 2],
     /// A middlebox that remembers flows. Packets meet it when they arrive.
     pub nat: Option<Nat>,
     /// Another stream of the world's seed than the wire's: what is drawn here shifts nothing there.
@@ -83,12 +86,12 @@ impl Path {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(1);
-        Self { faults: Vec::new(), links: Vec::new(), narrow: [None; 2], nat: None, rng }
+        Self { faults: Vec::new(), links: Vec::new(), narrow: [None; 2], marks: [0; 2], nat: None, rng }
     }
 
     /// Whether nothing is set that could befall a packet when it leaves.
     pub(crate) fn is_clear(&self) -> bool {
-        self.faults.is_empty() && self.links.is_empty() && self.narrow == [None; 2]
+        self.faults.is_empty() && self.links.is_empty() && self.narrow == [None; 2] && self.marks == [0; 2]
     }
 
     /// When the next link comes up again of those that are to.
@@ -105,6 +108,10 @@ impl Path {
                 let deed = fault.decide(from, flow, class, &mut self.rng);
                 passage.deed = passage.deed.or(deed);
             }
+        }
+        let chance = self.marks[from as usize];
+        if chance > 0 && ecn_bits(bytes) != 0 && self.rng.next_u32() % 1_000_000 < chance {
+            passage.deed = passage.deed.or(Some(Deed::Mark));
         }
         if self.links.iter().any(|link| link.holds(from, now)) {
             passage.deed = Some(Deed::Lose);

@@ -17,6 +17,8 @@ pub enum Verdict {
     Hold(Duration),
     /// It arrives now, and once more this much later.
     Again(Duration),
+    /// A router marks it: congestion experienced. One that does not say that it may be marked just passes.
+    Mark,
 }
 
 impl Verdict {

@@ -451,17 +451,21 @@ impl World {
         let sighted = seen.as_ref().zip(class).map(|((flow, _), class)| (flow, class));
         let treated = self.treat(from, sighted, bytes);
         let sent = bytes;
-        let bytes = treated.bytes.as_deref().unwrap_or(sent);
-        let arrivals = match self.judge(from, seen.as_ref()).or(treated.verdict.unwrap_or(Verdict::Pass)) {
-            Verdict::Pass => arrivals,
+        let mut bytes = treated.bytes.unwrap_or_else(|| sent.to_vec());
+        let verdict = self.judge(from, seen.as_ref()).or(treated.verdict.unwrap_or(Verdict::Pass));
+        if verdict == Verdict::Mark {
+            bytes = outside::marked(&bytes);
+        }
+        let arrivals = match verdict {
+            Verdict::Pass | Verdict::Mark => arrivals,
             Verdict::Lose => Vec::new(),
             Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),
             Verdict::Again(later) => arrivals.into_iter().flat_map(|at| [at, at + later]).collect(),
         };
         self.tap_sent(from, sent, arrivals.len());
-        self.record(from, bytes, seen.as_ref(), arrivals.first().copied());
+        self.record(from, &bytes, seen.as_ref(), arrivals.first().copied());
         for at in arrivals {
-            self.arrive(at, from.other(), bytes.to_vec());
+            self.arrive(at, from.other(), bytes.clone());
         }
         if let Some(answer) = treated.answer {
             self.arrive_unasked(leaves + self.wire.delay, from, answer);

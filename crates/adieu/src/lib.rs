@@ -51,7 +51,7 @@ mod tap;
 mod tasks;
 
 pub use adieu_core::{
-    Algorithm, CarryError, Cause, Closer, Config, DrainBudget, Duration, Ending, Endings, Flow, FlowState, Info,
+    Algorithm, CarryError, Cause, Closer, Config, DrainBudget, Duration, Ecn, Ending, Endings, Flow, FlowState, Info,
     Instant, Keepalive, Leftover, Limit, Order, Phase, PortUsage, Receipt, RecoveryState, RecvSide, Released, SendSide,
     Settings, Spent, State, Stats, Unwanted, Warning,
 };

@@ -39,9 +39,9 @@ const ROUNDING: f64 = 1.0 / 16.0;
 /// How long the kernel may take for what it does at once.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// What the kernel must leave out that our stack does not have; and it must answer each segment that is not acceptable,
-/// not just two a second of them.
-const PLAIN: &[&str] = &["tcp_ecn", "tcp_invalid_ratelimit"];
+/// ECN where the peer asks for it, as with us; and the kernel must answer each segment that is not acceptable, not just
+/// two a second of them.
+const PLAIN: &[(&str, &str)] = &[("tcp_ecn", "2"), ("tcp_invalid_ratelimit", "0")];
 
 /// Outside of the namespace that the command was started in.
 pub(super) struct Away(Rc<Runtime>);
@@ -86,8 +86,8 @@ impl Kernel {
         for interfaces in ["all", "default"] {
             let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{interfaces}/accept_dad"), "0");
         }
-        for name in PLAIN {
-            let set = fs::write(format!("/proc/sys/net/ipv4/{name}"), "0");
+        for (name, value) in PLAIN {
+            let set = fs::write(format!("/proc/sys/net/ipv4/{name}"), value);
             set.map_err(told(&format!("set net.ipv4.{name} in a network namespace of its own")))?;
         }
         let (addresses, prefix) = addresses(settings.ipv6);

@@ -124,6 +124,15 @@ impl Congestion {
         self.window = self.threshold;
     }
 
+    /// A router has marked what was sent, with `in_flight` bytes outstanding: the same cut as for a loss, but down to
+    /// one segment, where the timer takes over (RFC 3168 section 6.1.2).
+    pub(crate) fn on_congestion_experienced(&mut self, in_flight: u64) {
+        self.cut(in_flight);
+        let down = self.share(in_flight).max(u32::from(self.mss));
+        self.window = self.window.min(down);
+        self.credit = 0;
+    }
+
     /// In a recovery: so many bytes may be in flight for now (RFC 9937).
     pub(crate) fn set_window(&mut self, window: u64) {
         self.window = clamp(window);
@@ -204,14 +213,18 @@ impl Congestion {
 
     /// The threshold for less (RFC 5681 equation 4, RFC 9438 section 4.6).
     fn cut(&mut self, in_flight: u64) {
-        let least = 2 * u32::from(self.mss);
-        self.threshold = match self.algorithm {
-            Algorithm::Reno => reno::cut(clamp(in_flight)).max(least),
-            Algorithm::Cubic => {
-                self.cubic.get_or_insert_with(|| Box::new(Cubic::new(0))).cut(self.window);
-                cubic::cut(clamp(in_flight)).max(least)
-            }
-        };
+        if self.algorithm == Algorithm::Cubic {
+            self.cubic.get_or_insert_with(|| Box::new(Cubic::new(0))).cut(self.window);
+        }
+        self.threshold = self.share(in_flight).max(2 * u32::from(self.mss));
+    }
+
+    /// What congestion leaves of so much in flight.
+    fn share(&self, in_flight: u64) -> u32 {
+        match self.algorithm {
+            Algorithm::Reno => reno::cut(clamp(in_flight)),
+            Algorithm::Cubic => cubic::cut(clamp(in_flight)),
+        }
     }
 }
 

@@ -32,10 +32,11 @@ impl Digest for Connection {
 
 impl Connection {
     fn digest_times<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let Self { timers, rtt, rack, congestion, trouble, ack, stamps, path, drain, .. } = self;
+        let Self { timers, rtt, rack, congestion, ecn, trouble, ack, stamps, path, drain, .. } = self;
         timers.digest(moment, state);
         rtt.digest(moment, state);
         congestion.digest(moment, state);
+        ecn.relevant(self.send.una()).hash(state);
         rack.digest(moment, state);
         trouble.digest(moment, state);
         ack.digest(moment, state);
@@ -109,9 +110,10 @@ impl Digest for Timers {
 
 impl Digest for Path {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let (whole, until, fragment) = self.parts();
-        (whole, fragment).hash(state);
-        moment.at(until, state);
+        let Self { whole, until, fragment, high, untried, proven, probe, next } = self;
+        (whole, fragment, high, untried, proven, probe).hash(state);
+        moment.at(*until, state);
+        moment.at((*next).max(moment.now), state);
     }
 }
 

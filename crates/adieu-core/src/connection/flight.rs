@@ -363,6 +363,23 @@ impl Flight {
         self.lose_if(|run| run.len() > u32::from(mss));
     }
 
+    /// Whether `range`, which left as a segment of its own, counts as lost.
+    pub(crate) fn has_lost(&self, range: &Range<Offset>) -> bool {
+        let run = self.runs.get(self.place(range.start));
+        run.is_some_and(|run| run.start == range.start && run.end == range.end && run.is(Fate::Lost))
+    }
+
+    /// The same, and nothing else does.
+    pub(crate) fn lost_alone(&self, range: &Range<Offset>) -> bool {
+        self.has_lost(range) && u64::from(self.lost) == range.end.since(range.start)
+    }
+
+    /// What is left of `range` in flight counts as lost.
+    pub(crate) fn lose(&mut self, range: &Range<Offset>) {
+        let within = range.clone();
+        self.lose_if(move |run| run.start >= within.start && run.end <= within.end);
+    }
+
     fn lose_if(&mut self, lost: impl Fn(&Run) -> bool) {
         for run in self.runs.iter_mut().filter(|run| run.is(Fate::Unknown)) {
             if lost(run) {

@@ -83,6 +83,7 @@ impl Connection {
             timestamps: self.stamps.is_some(),
             sack: self.sack,
             window_shifts: self.scaled.then(|| (self.send.shift(), self.recv.shift())),
+            ecn: self.ecn.sends(),
             rto: self.rtt.rto(config),
             ack_delay: ack::delay(config),
             send_mss: self.send.mss(),
@@ -115,6 +116,8 @@ impl Connection {
             data_segments_received: traffic.data_segments_received,
             duplicates_reported: traffic.duplicates_reported,
             out_of_order: traffic.out_of_order,
+            marks_received: self.ecn.counts().0,
+            marks_heeded: self.ecn.counts().1,
             send_window: self.send.window(),
             recv_window: length(self.recv.window()),
             last_icmp: ledger.icmp,
@@ -164,6 +167,7 @@ impl Connection {
         match () {
             () if self.trouble.tries > 0 => RecoveryState::Loss,
             () if self.trouble.recovering => RecoveryState::Recovery,
+            () if self.send.una() < self.ecn.heeded_to() => RecoveryState::Reduced,
             () if self.trouble.duplicates > 0 || sacked => RecoveryState::Disorder,
             () => RecoveryState::Open,
         }

@@ -1,29 +1,40 @@
 //! What the network says about a connection: ICMP errors, validated (X-ICMP), and the width of the path (X-PMTU).
 
 use alloc::boxed::Box;
+use core::ops::Range;
 
 use super::stamps::Stamps;
 use super::{Connection, Events, Now};
-use crate::seq::Seq;
+use crate::seq::{Offset, Seq};
 use crate::time::Instant;
 use crate::wire::options::TIMESTAMPS_SIZE;
 
 /// A path that carries less than the interface.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Path {
     /// Payload of a full segment when nothing was in the way.
-    whole: u16,
+    pub(super) whole: u16,
     /// When to try that again.
-    until: Instant,
+    pub(super) until: Instant,
     /// So narrow that packets may be cut on the way (IPv4 below 576 octets).
     pub(crate) fragment: bool,
+    /// The largest payload that may still pass (search_high of RFC 4821); search_low is what is sent.
+    pub(super) high: u16,
+    /// It has not been tried itself.
+    pub(super) untried: bool,
+    /// What passed before the last raise; 0 before the first.
+    pub(super) proven: u16,
+    /// The probe that is under way.
+    pub(super) probe: Option<Range<Offset>>,
+    /// No probe before.
+    pub(super) next: Instant,
 }
 
 impl Path {
-    /// All of it.
-    pub(super) fn parts(&self) -> (u16, Instant, bool) {
-        let Self { whole, until, fragment } = *self;
-        (whole, until, fragment)
+    /// One that is narrower than `whole`, and was never searched.
+    pub(super) fn narrowed(now: Now<'_>, whole: u16, fragment: bool) -> Box<Self> {
+        let until = now.time + now.config.path_search_again();
+        Box::new(Self { whole, until, fragment, high: 0, untried: false, proven: 0, probe: None, next: now.time })
     }
 }
 
@@ -74,12 +85,15 @@ impl Connection {
         let before = self.send.mss();
         let known = self.path.as_ref().is_some_and(|path| path.fragment);
         if mss >= before && (!fragment || known) {
-            return;
+            return self.probe_refused(mss);
         }
-        let mss = mss.min(before);
         let whole = self.path.as_ref().map_or(before, |path| path.whole);
-        let expiry = now.config.path_mtu_expiry.max(crate::Duration::from_secs(300));
-        self.path = Some(Box::new(Path { whole, until: now.time + expiry, fragment }));
+        self.path = Some(Path::narrowed(now, whole, fragment));
+        self.settle_for(mss.min(before), fragment);
+    }
+
+    /// Segments of `mss` octets from now on; what is in flight and larger is lost.
+    pub(super) fn settle_for(&mut self, mss: u16, fragment: bool) {
         self.set_mss(mss);
         if let Some(flight) = self.send.flight_mut() {
             // What may be cut from now on was dropped whole, whatever its size.
@@ -87,15 +101,23 @@ impl Connection {
         }
     }
 
-    /// After some time a narrow path may be wider again (RFC 8201 section 4).
+    /// After some time a narrow path may be wider again (RFC 8201 section 4): that is tried with a probe, where it can
+    /// be, and else with all that is sent.
     pub(super) fn try_wider(&mut self, now: Now<'_>) {
+        if self.searches(now.config) {
+            if let Some(path) = self.path.as_mut().filter(|path| path.until <= now.time) {
+                (path.high, path.untried) = (path.whole, true);
+                path.until = now.time + now.config.path_search_again();
+            }
+            return;
+        }
         if let Some(path) = self.path.take_if(|path| path.until <= now.time) {
             self.set_mss(path.whole);
             self.set_timers(now); // What was a useful window may be none for larger segments.
         }
     }
 
-    fn set_mss(&mut self, mss: u16) {
+    pub(super) fn set_mss(&mut self, mss: u16) {
         self.send.set_mss(mss);
         self.congestion.on_narrow_path(mss);
     }

@@ -25,10 +25,14 @@ impl Connection {
             self.ack.owe_challenge(now);
             return false;
         }
-        let probed = self.trouble.probed;
+        let (probed, flight) = (self.trouble.probed, self.send.outstanding());
         self.note_life(now);
         let ack = if distance > 0 { una + u64::from(distance.unsigned_abs()) } else { una };
         let duplicate = distance == 0 && self.is_duplicate_ack(segment);
+        let echo = distance >= 0 && flight > 0 && self.ecn.is_echo(segment);
+        if echo {
+            self.handle_echo(now, ack, flight);
+        }
         if distance > 0 || self.sack && !segment.options.sack.is_empty() {
             self.handle_news(now, segment, ack, duplicate);
         } else if duplicate {
@@ -36,6 +40,9 @@ impl Connection {
         } else if distance == 0 && segment.is_empty() {
             self.judge_probe(now, una, true); // With nothing outstanding it can only answer a needless probe.
             self.send.tidy();
+        }
+        if echo {
+            self.hold_back(now);
         }
         if distance >= 0 && self.send.update_window(segment) {
             self.handle_opened_window(now, probed);
@@ -73,7 +80,7 @@ impl Connection {
 
     /// Something was acknowledged, one way or the other.
     fn handle_news(&mut self, now: Now<'_>, segment: &Segment<'_>, ack: Offset, duplicate: bool) {
-        let (before, flight) = (self.send.una(), self.send.outstanding());
+        let before = self.send.una();
         let reported = if self.sack { self.note_duplicate_report(segment, ack) } else { 0 };
         let (octets, delivery) = self.deliver(now, segment, ack);
         self.measure(now, segment, ack > before, &delivery);
@@ -83,10 +90,13 @@ impl Connection {
             self.count_needless(reported);
         }
         if ack > before {
-            self.handle_progress(now, ack, octets, (flight, delivery.round_trip));
+            self.handle_progress(now, segment, ack, octets, delivery.round_trip);
         }
         let needless = reported > 0 || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
+        if self.path.is_some() {
+            self.judge_path_probe(now);
+        }
         if self.sack {
             self.leave_recovery(ack);
             if self.send.outstanding() > 0 {
@@ -132,8 +142,15 @@ impl Connection {
         }
     }
 
-    /// `octets` more have arrived for good, of `flight` that were outstanding, after a round trip that was perhaps `measured`.
-    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, (flight, measured): (u64, Option<Duration>)) {
+    /// `octets` more have arrived for good, after a round trip that was perhaps `measured`.
+    fn handle_progress(
+        &mut self,
+        now: Now<'_>,
+        segment: &Segment<'_>,
+        ack: Offset,
+        octets: u64,
+        measured: Option<Duration>,
+    ) {
         self.trouble.progress(now.time);
         let partial = !self.sack && self.trouble.recovering && ack < self.trouble.recover;
         if !(partial && self.trouble.partial) {
@@ -144,13 +161,15 @@ impl Connection {
         self.timers.stop(Timer::Early);
         self.trouble.duplicates = 0;
         if !self.trouble.recovering {
-            self.open_window(now, ack, octets, measured);
+            if !self.ecn.is_echo(segment) {
+                self.open_window(now, ack, octets, measured); // An echo never lets it grow (RFC 3168 section 6.1.2).
+            }
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
         } else if !self.sack && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(flight - octets);
+            self.congestion.on_recovered(self.send.outstanding());
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -214,7 +233,7 @@ impl Connection {
             }
             if beyond {
                 self.trouble.duplicates = 0;
-                self.enter_recovery(now, 0);
+                self.enter_recovery(now, 0, false);
                 self.send.lose_front();
                 self.send.departed(3 * mss, self.trouble.recover);
             }
@@ -267,7 +286,7 @@ impl Connection {
             return false; // What left before the timeout would all count as lost (RFC 5682 section 3.1).
         }
         let found = self.send.find_losses(now.time, self.reordering_window());
-        if found.lost > 0 {
+        if found.lost > 0 && !(self.path.is_some() && self.only_probe_lost(now)) {
             self.react_to(now, found, delivered);
         }
         match found.wait {
@@ -297,7 +316,7 @@ impl Connection {
     fn react_to(&mut self, now: Now<'_>, found: Found, delivered: u32) {
         let new_window = !self.trouble.recovering && self.send.una() >= self.trouble.recover;
         if new_window || found.again {
-            self.enter_recovery(now, delivered);
+            self.enter_recovery(now, delivered, found.again);
         } else if self.trouble.recovering {
             // What has left the network unheard makes no room: only what arrives does.
             self.congestion.set_window(self.congestion.window().saturating_sub(found.lost.into()));
@@ -305,11 +324,17 @@ impl Connection {
     }
 
     /// With selective acknowledgments the window shrinks evenly (B-PRR): at first the front leaves, which has its own
-    /// right to, and then what [`Connection::reduce_evenly`] grants.
-    fn enter_recovery(&mut self, now: Now<'_>, delivered: u32) {
+    /// right to, and then what [`Connection::reduce_evenly`] grants. Where what was sent `again` is lost, that is a
+    /// congestion of its own.
+    fn enter_recovery(&mut self, now: Now<'_>, delivered: u32, again: bool) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
         let in_flight = self.send.flight().map_or(0, |flight| u64::from(flight.size));
-        self.reduce(now, in_flight.max(self.send.outstanding()));
+        // A loss in the window of a mark that was heeded is the same congestion (RFC 3168 section 6.1.2).
+        if again || self.send.una() >= self.ecn.heeded_to() {
+            self.reduce(now, in_flight.max(self.send.outstanding()));
+        } else if let Some(flight) = self.send.flight_mut() {
+            (flight.probe, flight.timeout) = (None, None);
+        }
         if !self.sack {
             return; // RFC 6582's window.
         }
@@ -323,6 +348,7 @@ impl Connection {
     /// What limited transmit sent beyond the congestion window does not count (B-CC-LOSS).
     fn reduce(&mut self, now: Now<'_>, in_flight: u64) {
         self.congestion.on_loss(in_flight.min(self.congestion.window()));
+        self.ecn.reduced();
         if let Some(flight) = self.send.flight_mut() {
             flight.reduced = now.time;
             flight.probe = None;

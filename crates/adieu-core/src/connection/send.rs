@@ -35,6 +35,8 @@ pub(crate) struct Send {
     max_window: u32,
     /// Payload of a full segment beside the options that every segment carries.
     mss: u16,
+    /// Octets of an IP header and a bare TCP header.
+    headers: u8,
     /// The peer's window field counts in units of 2^shift octets (RFC 7323 section 2.3).
     shift: u8,
 }
@@ -72,8 +74,14 @@ impl Send {
             window,
             max_window: window,
             mss,
+            headers: HEADERS_V4,
             shift,
         }
+    }
+
+    /// With other headers than IPv4's.
+    pub(crate) fn over(self, headers: u8) -> Self {
+        Self { headers, ..self }
     }
 
     // ---- the application ---------------------------------------------------------------------------------------
@@ -141,6 +149,11 @@ impl Send {
         self.mss = mss;
     }
 
+    /// Octets of an IP header and a bare TCP header.
+    pub(crate) fn headers(&self) -> u16 {
+        self.headers.into()
+    }
+
     pub(crate) fn shift(&self) -> u8 {
         self.shift
     }
@@ -198,6 +211,11 @@ impl Send {
     /// Bytes of data the peer has acknowledged.
     pub(crate) fn data_acked(&self) -> u64 {
         self.una.min(self.data_end()).since(Offset::DATA)
+    }
+
+    /// Octets that the peer's window takes beyond what was sent.
+    pub(crate) fn window_left(&self) -> u64 {
+        (self.una + u64::from(self.window)).0.saturating_sub(self.next.0)
     }
 
     /// Whether something is to be sent as soon as the windows allow.
@@ -404,11 +422,6 @@ impl Send {
         (len > 0).then_some(len)
     }
 
-    /// Octets beyond SND.NXT that the peer's window has room for.
-    pub(crate) fn window_left(&self) -> u64 {
-        (self.una + u64::from(self.window)).since(self.next)
-    }
-
     /// One segment that was never sent, whatever the congestion window says.
     pub(crate) fn fresh_range(&self, mss: u16) -> Option<Range<Offset>> {
         let everything = Shape { congestion_window: u64::MAX, super_segment: 0, mss, nodelay: true, sliver: false };
@@ -487,12 +500,16 @@ impl Send {
 
 impl Digest for Send {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
-        let Self { una, next, fin, queue, flight, small, urgent, iss, wl1, wl2, window, max_window, mss, shift } = self;
+        let Self { una, next, fin, queue, flight, small, urgent, iss, wl1, wl2, window, max_window, mss, .. } = self;
+        let Self { headers, shift, .. } = self;
         (una, next, fin, queue, small, urgent).hash(state);
-        (iss, wl1, wl2, window, max_window, mss, shift).hash(state);
+        (iss, wl1, wl2, window, max_window, mss, headers, shift).hash(state);
         flight.digest(moment, state);
     }
 }
+
+/// IPv4's, without options.
+const HEADERS_V4: u8 = 40;
 
 /// `len` rounded down to whole segments, unless it is less than one.
 fn whole_segments(len: u64, mss: u16) -> u64 {

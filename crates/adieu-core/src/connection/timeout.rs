@@ -21,7 +21,7 @@ impl Connection {
             match timer {
                 Timer::Early => self.early_due(now),
                 Timer::Retransmit => self.retransmission_due(now),
-                Timer::Persist if self.send.window() > 0 => self.sliver_due = true,
+                Timer::Persist if self.send.window() > 0 => self.sliver_due = !self.ecn.release(),
                 Timer::Persist => self.probe_due(now),
                 Timer::Ack => self.ack.owe(),
                 // Silently: the peer may hold bytes unread that a reset would destroy (TO-9).
@@ -41,7 +41,9 @@ impl Connection {
         }
         let ask = self.note_timeout(now);
         let in_flight = self.send.outstanding().min(self.congestion.window());
-        self.congestion.on_timeout(in_flight, self.trouble.tries == 0);
+        let fresh = self.send.una() >= self.ecn.heeded_to();
+        self.congestion.on_timeout(in_flight, self.trouble.tries == 0 && fresh);
+        self.ecn.reduced();
         self.trouble.tries = self.trouble.tries.saturating_add(1);
         if self.trouble.tries == R1 {
             self.report_trouble(); // SHLD-9, TO-4
@@ -49,6 +51,7 @@ impl Connection {
         self.rtt.back_off();
         self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: false, ..self.trouble };
         self.lose_by_timer(now, ask);
+        self.doubt_path(now, R1);
         self.timers.stop(Timer::Early);
         self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
     }
@@ -223,14 +226,15 @@ impl Connection {
     /// persist while a window that is closed, or of no use, blocks something; never both.
     pub(super) fn set_timers(&mut self, now: Now<'_>) {
         let closed = self.send.window() == 0 && self.send.is_pending();
-        let blocked = closed || self.send.waits_for_window() && !self.sliver_due;
         let outstanding = self.send.outstanding() > 0;
+        let held = self.ecn.is_held() && !outstanding;
+        let blocked = closed || held || self.send.waits_for_window() && !self.sliver_due;
         if !blocked {
             self.timers.stop(Timer::Persist);
         } else if !self.timers.is_armed(Timer::Persist) {
             let rto = self.rtt.rto(now.config);
             // MUST-38: a window of no use is waited for between 0.1 and 1 s.
-            let wait = if closed { rto } else { rto.clamp(Duration::from_millis(100), SECOND) };
+            let wait = if closed || held { rto } else { rto.clamp(Duration::from_millis(100), SECOND) };
             // What is in flight may be lost: a window that closes, and opens, and closes, must not put that off.
             self.timers.arm(Timer::Persist, self.timers.deadline(Timer::Retransmit).min(now.time + wait));
         }

@@ -7,6 +7,7 @@ use super::send::Shape;
 use super::timers::Timer;
 use super::{Connection, Farewell, Now};
 use crate::seq::{Offset, Seq};
+use crate::wire::ip::ECT_0;
 use crate::wire::tcp::{Control, Header};
 use crate::wire::{Blocks, Options};
 
@@ -23,6 +24,8 @@ pub struct Transmit {
     pub fragment: bool,
     /// Differentiated services code point.
     pub dscp: u8,
+    /// A router may mark it instead of dropping it: ECT(0), on new data only (RFC 3168 section 6.1).
+    pub capable: bool,
 }
 
 impl Transmit {
@@ -30,6 +33,22 @@ impl Transmit {
     pub fn data_len(&self) -> u64 {
         self.data.end - self.data.start
     }
+
+    /// The traffic class: the code point, then the two ECN bits.
+    pub(crate) fn class(&self) -> u8 {
+        self.dscp << 2 | if self.capable { ECT_0 } else { 0 }
+    }
+}
+
+/// How a range leaves.
+#[derive(Clone, Copy)]
+struct Sending {
+    /// Payload of each segment.
+    size: u16,
+    /// It has left before.
+    again: bool,
+    /// It asks a closed window.
+    probe: bool,
 }
 
 impl Connection {
@@ -55,7 +74,17 @@ impl Connection {
         if let Some(range) = self.asking_range(now) {
             return Some(self.transmit(now, &range, false));
         }
-        let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
+        if self.path.is_some()
+            && !probe
+            && let Some(range) = self.path_probe(now)
+        {
+            return Some(self.transmit_path_probe(now, &range));
+        }
+        let range = match () {
+            () if probe => self.send.probe_range(),
+            () if self.is_held() => None,
+            () => self.send.next_range(&self.shape(now)),
+        };
         self.sliver_due = false;
         if let Some(range) = range {
             return Some(self.transmit(now, &range, probe));
@@ -86,7 +115,8 @@ impl Connection {
     fn shape(&self, now: Now<'_>) -> Shape {
         Shape {
             congestion_window: self.congestion.window(),
-            super_segment: if self.send.is_urgent() { 0 } else { now.config.super_segment },
+            // What is said once stands in a segment of its own, so that no device need know how to cut it.
+            super_segment: if self.send.is_urgent() || self.ecn.has_news() { 0 } else { now.config.super_segment },
             mss: self.segment_room(),
             nodelay: self.is_nodelay(),
             sliver: self.sliver_due,
@@ -130,9 +160,24 @@ impl Connection {
         transmit
     }
 
+    /// One segment larger than what is known to pass (RFC 4821), a run of its own.
+    fn transmit_path_probe(&mut self, now: Now<'_>, range: &Range<Offset>) -> Transmit {
+        if let Some(path) = self.path.as_mut() {
+            path.probe = Some(range.clone());
+        }
+        let size = u16::try_from(range.end.since(range.start)).unwrap_or(u16::MAX);
+        let again = self.send.sent(now.time, range, true);
+        // Pieces of it would prove nothing.
+        Transmit { fragment: false, ..self.transmit_as(now, range, Sending { size, again, probe: false }) }
+    }
+
     fn transmit(&mut self, now: Now<'_>, range: &Range<Offset>, probe: bool) -> Transmit {
-        let mss = self.segment_room();
         let again = self.send.sent(now.time, range, probe);
+        self.transmit_as(now, range, Sending { size: self.segment_room(), again, probe })
+    }
+
+    fn transmit_as(&mut self, now: Now<'_>, range: &Range<Offset>, sending: Sending) -> Transmit {
+        let Sending { size: mss, again, probe } = sending;
         let fin = range.end > self.send.fin();
         if fin {
             self.close.fin_sent();
@@ -156,16 +201,18 @@ impl Connection {
         }
         self.check();
         let urgent = if len > 0 { self.send.urgent_from(range.start) } else { None };
+        let new = len > 0 && !again && !probe;
         let header = Header {
             control: if fin { Control::Fin } else { Control::None },
             // MUST-61: nothing behind it is waiting.
             push: len > 0 && data.end == self.send.data_end().since(Offset::DATA),
             urgent,
+            cwr: new && self.ecn.take_news(),
             ..self.header(now, range.start.on_wire(self.send.iss()))
         };
         self.ack.take();
         let segment_size = if len == 0 { 0 } else { mss };
-        self.segment(header, data, segment_size)
+        Transmit { capable: new && self.ecn.sends(), ..self.segment(header, data, segment_size) }
     }
 
     /// Whether acknowledgments of what has left so far may open the congestion window; and what a recovery has sent.
@@ -203,7 +250,7 @@ impl Connection {
     fn segment(&self, header: Header, data: Range<u64>, segment_size: u16) -> Transmit {
         let fragment = self.path.as_ref().is_some_and(|path| path.fragment);
         let dscp = self.settings.as_ref().map_or(0, |settings| settings.dscp & 0x3f);
-        Transmit { header, data, segment_size, fragment, dscp }
+        Transmit { header, data, segment_size, fragment, dscp, capable: false }
     }
 
     fn bare_ack(&mut self, now: Now<'_>) -> Transmit {
@@ -246,7 +293,7 @@ impl Connection {
     fn reset(&mut self, now: Now<'_>, seq: Seq) -> Transmit {
         let mut header = self.header(now, seq);
         header.options.sack = Blocks::default();
-        self.segment(Header { control: Control::Rst, window: 0, ..header }, 0..0, 0)
+        self.segment(Header { control: Control::Rst, window: 0, ece: false, ..header }, 0..0, 0)
     }
 
     /// SND.NXT; where what was sent reaches beyond the peer's window (it has shrunk, or a probe is in it), the last
@@ -267,7 +314,8 @@ impl Connection {
             if self.sack && self.recv.has_blocks() { self.recv.blocks(self.most_blocks()) } else { Blocks::default() };
         let timestamps = self.stamps.as_ref().map(|stamps| stamps.stamp(now.time));
         let options = Options { timestamps, sack, ..Options::default() };
-        Header { options, ..Header::bare(seq, Some(ack), self.recv.announce(self.send.mss())) }
+        let window = self.recv.announce(self.send.mss());
+        Header { options, ece: self.ecn.echoes(), ..Header::bare(seq, Some(ack), window) }
     }
 
     /// The data of a [`Transmit`], shared with the queue.

@@ -151,11 +151,13 @@ impl Stack {
             irs,
             mss: mss.min(terms.ours),
             announced: terms.ours,
+            headers: terms.headers,
             agreed: Agreed {
                 shifts: shift.map(|theirs| (theirs, shift_for(self.config.receive_buffer))),
                 sack,
                 stamps: stamp.map(|stamp| Stamps::new(terms.offset, stamp.value, self.now)),
                 user_timeout: None,
+                ecn: (false, false), // The SYN-ACK of a cookie does not agree to it: there is nowhere to keep it.
             },
             tries: 1,
             sent_once: None,

@@ -10,6 +10,14 @@ pub struct Stats {
     pub packets: u64,
     /// Dropped: broken, or not of a kind we read.
     pub malformed: u64,
+    /// Dropped: before what an IPv6 packet carries stands a header that cannot be skipped.
+    pub headers_refused: u64,
+    /// Pieces of datagrams for us.
+    pub fragments: u64,
+    /// Datagrams put together from them.
+    pub reassembled: u64,
+    /// Pieces that can be of no datagram, or not of one for us; and datagrams given up of which pieces had come.
+    pub fragments_dropped: u64,
     /// Dropped: a checksum was wrong.
     pub bad_checksum: u64,
     /// Dropped: for another address, or from one that cannot be a peer.

@@ -35,6 +35,7 @@ impl Stack {
         orphans.digest(&moment, state);
         listeners.digest(&moment, state);
         strays.digest(state);
+        self.fragments.digest(&moment, state);
         for (at, tag) in deadlines {
             moment.at(*at, state);
             tag.hash(state);

@@ -23,16 +23,30 @@ impl Stack {
     pub fn handle_packet(&mut self, now: Instant, packet: Packet<'_>) {
         self.advance(now);
         self.stats.packets += 1;
-        let datagram = match Datagram::parse(packet.bytes()) {
-            Ok(datagram) => datagram,
-            Err(NotForUs::Malformed | NotForUs::Fragment) => return self.stats.malformed += 1,
-            Err(NotForUs::Checksum) => return self.stats.bad_checksum += 1,
-        };
+        match Datagram::parse(packet.bytes()) {
+            Ok(datagram) => self.handle_datagram(&packet, &datagram),
+            Err(NotForUs::Fragment) => self.handle_piece(packet.bytes()),
+            Err(NotForUs::Malformed) => self.stats.malformed += 1,
+            Err(NotForUs::Header) => self.stats.headers_refused += 1,
+            Err(NotForUs::Checksum) => self.stats.bad_checksum += 1,
+        }
+    }
+
+    fn handle_datagram(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>) {
         match datagram.protocol {
-            TCP => self.handle_tcp(&packet, &datagram),
-            IpNumber::ICMP if datagram.source.is_ipv4() => self.handle_icmp(&datagram),
-            IpNumber::IPV6_ICMP if datagram.source.is_ipv6() => self.handle_icmp(&datagram),
+            TCP => self.handle_tcp(packet, datagram),
+            IpNumber::ICMP if datagram.source.is_ipv4() => self.handle_icmp(datagram),
+            IpNumber::IPV6_ICMP if datagram.source.is_ipv6() => self.handle_icmp(datagram),
             _ => self.stats.malformed += 1,
+        }
+    }
+
+    /// What is put together is read as if it had come so; pieces within pieces are nothing.
+    fn handle_piece(&mut self, bytes: &[u8]) {
+        let Some(whole) = self.piece(bytes) else { return };
+        match Datagram::parse(&whole) {
+            Ok(datagram) => self.handle_datagram(&Packet::new(&whole), &datagram),
+            Err(_) => self.stats.malformed += 1,
         }
     }
 

@@ -126,7 +126,7 @@ impl Stack {
         self.after_opening(number);
         let mut packet = self.bare(&flow, &header);
         if dscp > 0 {
-            ip::mark(&mut packet.head, dscp, None);
+            ip::mark(&mut packet.head, dscp << 2, None);
         }
         Some(packet)
     }
@@ -182,7 +182,7 @@ impl Stack {
         let len = usize_of(transmit.data_len());
         let inline = if len < SMALL { len } else { 0 };
         let mut head = self.head(flow, &transmit.header, len, inline);
-        if transmit.fragment || transmit.dscp > 0 {
+        if transmit.fragment || transmit.class() > 0 {
             self.mark(flow, transmit, &mut head);
         }
         let mut body = SmallVec::new();
@@ -205,7 +205,7 @@ impl Stack {
             let [low, high, ..] = offset.to_le_bytes();
             self.identification.wrapping_add(u16::from_le_bytes([low, high]))
         });
-        ip::mark(head, transmit.dscp, identification);
+        ip::mark(head, transmit.class(), identification);
     }
 
     /// IP and TCP header of a packet with `len` bytes of data, with room for `inline` of them.

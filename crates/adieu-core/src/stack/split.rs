@@ -36,7 +36,7 @@ impl Outgoing {
         (protocol == TCP.0 && tcp >= HEADER).then_some((ip, tcp))
     }
 
-    /// Cuts a super-segment into what it stands for: FIN and PSH go with the last, every checksum is whole, and the
+    /// Cuts a super-segment into what it stands for: CWR goes with the first, FIN and PSH with the last, every checksum is whole, and the
     /// data is shared, not copied. Anything else comes back as it is. `sum` adds up checksums as the stack's own
     /// does.
     pub fn split(self, sum: SumFn) -> Vec<Outgoing> {
@@ -96,6 +96,9 @@ fn one(
     }
     if !last {
         tcp[FLAGS_AT] &= !Flags::FIN.with(Flags::PSH).bits();
+    }
+    if place > 0 {
+        tcp[FLAGS_AT] &= !Flags::CWR.bits(); // It is said once (RFC 3168 section 6.1.2).
     }
     tcp[CHECKSUM_AT..CHECKSUM_AT + 2].fill(0);
     let mut all = ip::pseudo_header(source, destination, TCP, tcp.len() + len, sum);

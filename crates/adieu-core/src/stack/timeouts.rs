@@ -14,13 +14,14 @@ impl Stack {
     pub fn poll_timeout(&self) -> Instant {
         let deadline = self.deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
         let records = self.waits.next_expiry(self.now).min(self.abandoned.next_expiry(self.now));
-        deadline.min(records).min(self.tombstones.poll_timeout())
+        deadline.min(records).min(self.tombstones.poll_timeout()).min(self.fragments.next_expiry())
     }
 
     /// Fires what is due, a thousand or so at a time: [`poll_timeout`](Self::poll_timeout) says whether more is. So a
     /// million records that end at once hold no packet up.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
+        self.stats.fragments_dropped += self.fragments.expire(self.now);
         for _ in 0..AT_ONCE {
             let Some((at, tag)) = self.deadlines.first().copied().filter(|(at, _)| at.is_due(self.now)) else { break };
             self.deadlines.remove(&(at, tag));

@@ -31,8 +31,10 @@ impl Stack {
             Kind::Hard | Kind::Soft => Report::Unreachable,
             Kind::TooBig { mtu } => {
                 let current = slot.is.packet_size(headers);
-                // A router that does not say: the next smaller size that is in use.
-                let mtu = if mtu == 0 { u32::from(next_lower_mtu(current)) } else { mtu };
+                // A router that does not say: the next smaller size that is in use than what it has refused, so that many
+                // of them about one flight make one step (RFC 1191 section 5).
+                let mtu =
+                    if mtu == 0 { u32::from(next_lower_mtu(trouble.refused(current, self.config.mtu))) } else { mtu };
                 let fragment = v4 && mtu < FRAGMENT_BELOW;
                 let mtu = if fragment { FRAGMENT_BELOW } else { mtu };
                 let segment = u16::try_from(mtu).unwrap_or(u16::MAX).saturating_sub(headers);

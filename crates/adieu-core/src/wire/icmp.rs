@@ -51,6 +51,8 @@ pub struct Trouble {
     pub flow: Flow,
     /// The segment's sequence number.
     pub seq: Seq,
+    /// The length that the quoted packet says it had; 0 where it says none.
+    pub length: u16,
     /// What it means.
     pub kind: Kind,
     /// The type, which tells with the code what exactly it was.
@@ -74,6 +76,15 @@ pub enum Kind {
     },
 }
 
+impl Trouble {
+    /// The size of the packet it is about, where `current` is the largest we send and no packet of ours is larger than
+    /// `most`: a quote may be of one that left before the last step down, and some routers garble it.
+    pub(crate) fn refused(&self, current: u16, most: u16) -> u16 {
+        let plausible = self.length > LOWEST_MTU && self.length <= most;
+        if plausible { self.length } else { current }
+    }
+}
+
 /// An error about a TCP segment. `None` for everything else: other messages, source quench (MUST-55), types that nobody
 /// has defined, quotes too short to tell the flow and the sequence number, and what was not sent from where the error
 /// goes. A wrong checksum is nothing, too.
@@ -83,10 +94,10 @@ pub fn trouble(datagram: &Datagram<'_>) -> Option<Trouble> {
         IpAddr::V4(_) => kind_v4(*head),
         IpAddr::V6(_) => kind_v6(*head),
     }?;
-    let (flow, seq) = quoted_segment(quoted)?;
+    let (flow, seq, length) = quoted_segment(quoted)?;
     let ours = flow.local_address == datagram.destination;
     let [icmp_type, code, ..] = *head;
-    (ours && checksum(datagram, datagram.body) == 0).then_some(Trouble { flow, seq, kind, icmp_type, code })
+    (ours && checksum(datagram, datagram.body) == 0).then_some(Trouble { flow, seq, length, kind, icmp_type, code })
 }
 
 /// RFC 9293 section 3.9.2.2 names the hard codes, protocol and port unreachable, and the soft ones 0, 1 and 5. What it
@@ -120,24 +131,25 @@ fn kind_v6([icmp_type, code, _, _, mtu @ ..]: [u8; 8]) -> Option<Kind> {
 /// Flow and sequence number of the segment in a quoted packet. Of that there is the IP header and eight bytes more, and
 /// all the rest may be missing (RFC 792), so its lengths and checksums say nothing. IPv6 extension headers, which we
 /// never send, are not read.
-fn quoted_segment(quoted: &[u8]) -> Option<(Flow, Seq)> {
-    let (local_address, remote_address, segment): (IpAddr, IpAddr, _) = match quoted.first()? >> 4 {
+fn quoted_segment(quoted: &[u8]) -> Option<(Flow, Seq, u16)> {
+    let (local_address, remote_address, segment, length): (IpAddr, IpAddr, _, _) = match quoted.first()? >> 4 {
         4 => {
             let header = Ipv4HeaderSlice::from_slice(quoted).ok()?;
             let first = header.protocol() == TCP && header.fragments_offset().value() == 0;
             let segment = quoted.get(header.slice().len()..).filter(|_| first)?;
-            (header.source_addr().into(), header.destination_addr().into(), segment)
+            (header.source_addr().into(), header.destination_addr().into(), segment, header.total_len())
         }
         6 => {
             let header = Ipv6HeaderSlice::from_slice(quoted).ok()?;
             let segment = quoted.get(IPV6_HEADER..).filter(|_| header.next_header() == TCP)?;
-            (header.source_addr().into(), header.destination_addr().into(), segment)
+            (header.source_addr().into(), header.destination_addr().into(), segment, 0)
         }
         _ => return None,
     };
     let [a, b, c, d, seq @ ..] = *segment.first_chunk::<8>()?;
     let (local_port, remote_port) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    Some((Flow { local_address, remote_address, local_port, remote_port }, Seq(u32::from_be_bytes(seq))))
+    let flow = Flow { local_address, remote_address, local_port, remote_port };
+    Some((flow, Seq(u32::from_be_bytes(seq)), length))
 }
 
 /// No IPv4 link carries less (RFC 791).

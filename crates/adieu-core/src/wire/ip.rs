@@ -7,6 +7,7 @@ use bytes::Bytes;
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::checksum::{Checksum, SumFn, header_sum, sum};
+use super::extension::{Chain, walk};
 
 /// What is known of the transport checksum of a packet that came in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -139,8 +140,10 @@ pub enum NotForUs {
     Malformed,
     /// Header checksum wrong.
     Checksum,
-    /// A fragment. We do not reassemble: what we send says "do not fragment", and TCP peers do path MTU discovery.
+    /// A piece of a datagram: see [`Piece`](super::fragment::Piece).
     Fragment,
+    /// Before what an IPv6 packet carries stands a header that cannot be skipped, or too many that can.
+    Header,
 }
 
 /// Length of the IPv4 header we send.
@@ -178,17 +181,20 @@ impl<'a> Datagram<'a> {
         })
     }
 
-    /// Extension headers are not read: what carries one is of no protocol we know.
+    /// Extension headers are skipped, where they may be.
     fn parse_v6(bytes: &'a [u8]) -> Result<Self, NotForUs> {
         let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| NotForUs::Malformed)?;
         let end = IPV6_HEADER + usize::from(header.payload_length());
         let body = bytes.get(IPV6_HEADER..end).ok_or(NotForUs::Malformed)?;
-        Ok(Self {
-            source: IpAddr::V6(header.source_addr()),
-            destination: IpAddr::V6(header.destination_addr()),
-            protocol: header.next_header(),
-            body,
-        })
+        let (source, destination) = (header.source_addr().into(), header.destination_addr().into());
+        let (protocol, at) = match header.next_header() {
+            TCP => (TCP, 0),
+            next => match walk(next, body)? {
+                Chain::To { protocol, at } => (protocol, at),
+                Chain::Cut { .. } => return Err(NotForUs::Fragment),
+            },
+        };
+        Ok(Self { source, destination, protocol, body: &body[at..] })
     }
 }
 
@@ -234,16 +240,36 @@ fn emit_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: IpNumber, ttl: u8,
     out[24..].copy_from_slice(&destination.octets());
 }
 
-/// Marks a packet whose header [`emit`] wrote: with a code point of differentiated services (0 to 63), and, IPv4 only,
-/// with an identification instead of "do not fragment".
-pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
+/// The two bits of explicit congestion notification that say that the packet was marked (RFC 3168 section 5).
+pub const CE: u8 = 3;
+/// Those of a packet that may be marked instead of dropped: ECT(0).
+pub const ECT_0: u8 = 2;
+
+/// The ECN bits of a packet; 0 where it is too short to have any.
+pub fn ecn_bits(packet: &[u8]) -> u8 {
+    let Some([first, second]) = packet.first_chunk::<2>() else { return 0 };
+    if first >> 4 == 6 { second >> 4 & 3 } else { second & 3 }
+}
+
+/// Says in a packet that may be marked that it is, as a router does whose queue grows. Whether it may be.
+pub fn mark_congested(packet: &mut [u8]) -> bool {
+    let capable = ecn_bits(packet) != 0;
+    if capable {
+        mark(packet, CE, None);
+    }
+    capable
+}
+
+/// Marks a packet whose header [`emit`] wrote: with a traffic class (the code point of differentiated services, then
+/// the two ECN bits; bits that are set stay), and, IPv4 only, with an identification instead of "do not fragment".
+pub fn mark(packet: &mut [u8], class: u8, identification: Option<u16>) {
     if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-        packet[0] |= dscp >> 2;
-        packet[1] |= dscp << 6;
+        packet[0] |= class >> 4;
+        packet[1] |= class << 4;
         return;
     }
     let Some(header) = packet.first_chunk_mut::<IPV4_HEADER>() else { return };
-    header[1] |= dscp << 2;
+    header[1] |= class;
     if let Some(identification) = identification {
         header[4..6].copy_from_slice(&identification.to_be_bytes());
         header[6] &= !0x40;
@@ -257,12 +283,12 @@ pub fn mark(packet: &mut [u8], dscp: u8, identification: Option<u16>) {
 pub fn mark_like(other: &[u8], place: u16, packet: &mut [u8]) {
     let Some([first, second]) = other.first_chunk::<2>().copied() else { return };
     if first >> 4 == 6 {
-        return mark(packet, first << 2 & 0x3c | second >> 6, None);
+        return mark(packet, first << 4 | second >> 4, None);
     }
     let cut = other.get(4..7).filter(|field| field[2] & 0x40 == 0);
     let identification = cut.map(|field| u16::from_be_bytes([field[0], field[1]]).wrapping_add(place));
     if second > 0 || identification.is_some() {
-        mark(packet, second >> 2, identification);
+        mark(packet, second, identification);
     }
 }
 
@@ -347,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_is_not_read() {
+    fn a_fragment_is_no_datagram() {
         let mut header = Ipv4Header::default();
         header.total_len = 24;
         header.more_fragments = true;

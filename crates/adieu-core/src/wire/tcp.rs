@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::ip::{Packet, Payload};
+use super::ip::{self, Packet, Payload};
 use super::options::Options;
 use crate::seq::Seq;
 
@@ -23,6 +23,10 @@ impl Flags {
     pub const ACK: Self = Self(0x10);
     /// The urgent pointer counts.
     pub const URG: Self = Self(0x20);
+    /// ECN-Echo: a mark of congestion has come (RFC 3168 section 6.1).
+    pub const ECE: Self = Self(0x40);
+    /// Congestion window reduced: such an echo was heard.
+    pub const CWR: Self = Self(0x80);
     /// No flag at all.
     pub const NONE: Self = Self(0);
 
@@ -61,6 +65,8 @@ impl fmt::Display for Flags {
             (Self::PSH, "PSH"),
             (Self::URG, "URG"),
             (Self::ACK, "ACK"),
+            (Self::ECE, "ECE"),
+            (Self::CWR, "CWR"),
         ];
         let mut first = true;
         for (flag, name) in names {
@@ -103,6 +109,8 @@ pub struct Segment<'a> {
     pub urgent: u16,
     /// Options.
     pub options: Options,
+    /// A router has marked the packet instead of dropping it: CE in its IP header (RFC 3168 section 5).
+    pub marked: bool,
     /// The data.
     pub payload: Payload<'a>,
 }
@@ -129,6 +137,7 @@ impl<'a> Segment<'a> {
             plain_window: header[13] & Flags::SYN.bits() != 0,
             urgent: word(18),
             options,
+            marked: ip::ecn_bits(packet.bytes()) == ip::CE,
             payload: Payload::of(bytes.get(length..)?, packet),
         })
     }
@@ -171,6 +180,10 @@ pub struct Header {
     pub control: Control,
     /// Push.
     pub push: bool,
+    /// ECN-Echo.
+    pub ece: bool,
+    /// Congestion window reduced.
+    pub cwr: bool,
     /// The window field.
     pub window: u16,
     /// The urgent pointer, counted from `seq`; the URG flag is set where there is one.
@@ -195,7 +208,17 @@ pub enum Control {
 impl Header {
     /// Neither data nor control flag, nor options.
     pub fn bare(seq: Seq, ack: Option<Seq>, window: u16) -> Self {
-        Self { seq, ack, control: Control::None, push: false, window, urgent: None, options: Options::default() }
+        Self {
+            seq,
+            ack,
+            control: Control::None,
+            push: false,
+            ece: false,
+            cwr: false,
+            window,
+            urgent: None,
+            options: Options::default(),
+        }
     }
 
     /// The flags that travel.
@@ -209,7 +232,9 @@ impl Header {
         let ack = if self.ack.is_some() { Flags::ACK } else { Flags::NONE };
         let push = if self.push { Flags::PSH } else { Flags::NONE };
         let urgent = if self.urgent.is_some() { Flags::URG } else { Flags::NONE };
-        control.with(ack).with(push).with(urgent)
+        let ece = if self.ece { Flags::ECE } else { Flags::NONE };
+        let cwr = if self.cwr { Flags::CWR } else { Flags::NONE };
+        control.with(ack).with(push).with(urgent).with(ece).with(cwr)
     }
 
     /// Bytes this header takes with its options.

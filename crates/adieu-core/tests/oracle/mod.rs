@@ -119,9 +119,9 @@ impl Expected {
                 bare(one, n.nxt, Some(self.rcv), Flags::ACK) && bare(two, n.nxt, Some(self.rcv), fin)
             }
             (Reply::Fin, [one]) => bare(one, n.nxt, Some(self.rcv), Flags::FIN.with(Flags::ACK)),
-            (Reply::SynAck, [one]) => bare(one, 0, Some(self.rcv), Flags::SYN.with(Flags::ACK)),
+            (Reply::SynAck, [one]) => bare(one, 0, Some(self.rcv), syn_ack(one)),
             (Reply::FreshSynAck, [one]) => {
-                bare(one, one.seq, Some(self.rcv), Flags::SYN.with(Flags::ACK)) && one.seq >= n.nxt + ISS_GAP
+                bare(one, one.seq, Some(self.rcv), syn_ack(one)) && one.seq >= n.nxt + ISS_GAP
             }
             (Reply::Reset { seq, ack }, [one]) => {
                 let flags = if ack.is_some() { Flags::RST.with(Flags::ACK) } else { Flags::RST };
@@ -157,6 +157,12 @@ fn quarantined(n: &Numbers, shot: &Shot) -> Expected {
         return closed(n, shot);
     }
     Expected { state: State::SynReceived, rcv: shot.seq + 1, ..Expected::same(n, Reply::FreshSynAck) }
+}
+
+/// SYN and ACK; whether ECE stands beside them is no matter of opening (B-ECN says when).
+fn syn_ack(seen: &Seen) -> Flags {
+    let agreed = if seen.flags.has(Flags::ECE) { Flags::ECE } else { Flags::NONE };
+    Flags::SYN.with(Flags::ACK).with(agreed)
 }
 
 /// RFC 9293 section 3.10.7 with RFC 5961, as the requirements have it.

@@ -1,6 +1,6 @@
 //! Segments: built from relative numbers, read back to relative numbers.
 
-use adieu_core::wire::ip::{Datagram, TCP, emit, header_len, pseudo_header};
+use adieu_core::wire::ip::{Datagram, TCP, ecn_bits, emit, header_len, mark, pseudo_header};
 use adieu_core::wire::{Flags, Options, Packet, Segment, checksum};
 use adieu_core::{Flow, Seq};
 
@@ -16,6 +16,7 @@ pub(crate) struct Seg {
     urgent: u16,
     broken: bool,
     absolute: bool,
+    ecn: u8,
 }
 
 /// A timestamps option, padded.
@@ -37,6 +38,7 @@ pub(crate) fn seg() -> Seg {
         urgent: 0,
         broken: false,
         absolute: false,
+        ecn: 0,
     }
 }
 
@@ -101,6 +103,11 @@ impl Seg {
         Self { broken: true, ..self }
     }
 
+    /// With these ECN bits in the IP header.
+    pub(crate) fn ecn(self, ecn: u8) -> Self {
+        Self { ecn, ..self }
+    }
+
     /// On what is expected: `seq` and `ack` are the numbers on the wire.
     pub(crate) fn absolute(self) -> Self {
         Self { absolute: true, ..self }
@@ -130,7 +137,11 @@ impl Seg {
         sum.bytes(&tcp);
         let field = if self.broken { !sum.finish() } else { sum.finish() };
         tcp[16..18].copy_from_slice(&field.to_be_bytes());
-        ip_packet(flow, &tcp)
+        let mut packet = ip_packet(flow, &tcp);
+        if self.ecn > 0 {
+            mark(&mut packet, self.ecn, None);
+        }
+        packet
     }
 
     /// Numbers taken: data, SYN and FIN.
@@ -196,6 +207,11 @@ impl Seen {
             packet: packet.to_vec(),
             raw: (segment.seq, segment.ack),
         })
+    }
+
+    /// The ECN bits of its IP header.
+    pub(crate) fn ecn(&self) -> u8 {
+        ecn_bits(&self.packet)
     }
 
     /// Same numbers, flags and data; PSH and window only where `wanted` names them.

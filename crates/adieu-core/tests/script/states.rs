@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use adieu_core::wire::Flags;
 use adieu_core::{Config, Flow, State};
 
 use super::{MSS, OUR_PORT, PEER_PORT, START, Script, config, seg, stamps};
@@ -25,7 +26,15 @@ impl Script {
     /// From the SYN or SYN-ACK that waits to be looked at.
     pub(crate) fn learn_iss(&mut self) {
         let seen = self.take_one();
-        assert!(seen.flags.has(adieu_core::wire::Flags::SYN), "{seen:?}");
+        assert!(seen.flags.has(Flags::SYN), "{seen:?}");
+        self.iss = seen.raw.0;
+    }
+
+    /// The same, of one that must have these flags besides SYN.
+    #[track_caller]
+    pub(crate) fn learn_iss_of(&mut self, flags: Flags) {
+        let seen = self.take_one();
+        assert_eq!(seen.flags, flags.with(Flags::SYN), "{seen:?}");
         self.iss = seen.raw.0;
     }
 
@@ -52,13 +61,20 @@ impl Script {
         s
     }
 
-    /// Established by the peer over IPv6.
-    pub(crate) fn established_over_ipv6(config: Config) -> Self {
+    /// Nothing yet, over IPv6.
+    pub(crate) fn over_ipv6(config: Config) -> Self {
         let address = |last| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last));
         let config = Config { addresses: vec![address(1)], ..config };
         let mut s = Self::with(config, 7_000_000, START);
         let (local, remote) = (SocketAddr::new(address(1), OUR_PORT), SocketAddr::new(address(2), PEER_PORT));
         s.flow = Flow::new(local, remote);
+        s
+    }
+
+    /// Established by the peer over IPv6.
+    pub(crate) fn established_over_ipv6(config: Config) -> Self {
+        let mut s = Self::over_ipv6(config);
+        let local = s.flow.local();
         s.listener = Some(s.stack.listen(local).expect("a free port"));
         s.send(seg().syn().mss(1440));
         s.learn_iss();

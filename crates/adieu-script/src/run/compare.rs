@@ -3,7 +3,7 @@
 use adieu_core::Flow;
 
 use super::failure::{Failure, Kind};
-use super::flows::{Flows, Numbered, bits};
+use super::flows::{Flows, Numbered, bits, ecn_bits};
 use super::host::Sent;
 use super::sockets::Scene;
 use super::stamps::Tick;
@@ -15,10 +15,7 @@ const PSH: u8 = 0x08;
 const URG: u8 = 0x20;
 
 /// Fails where a script expects what the stack cannot do yet.
-pub(crate) fn check_built(packet: &Packet, segment: &Segment) -> Result<(), Box<Failure>> {
-    if packet.header.ecn.is_some_and(|ecn| ecn != Ecn::No) || segment.flags.value.ece || segment.flags.value.cwr {
-        return Err(Failure::not_built(packet.span, "ECN"));
-    }
+pub(crate) fn check_built(segment: &Segment) -> Result<(), Box<Failure>> {
     let Some(Options::List(list)) = segment.options.as_ref().map(|options| &options.value) else { return Ok(()) };
     for option in list {
         let what = match &option.value {
@@ -146,7 +143,11 @@ fn differences(segment: &Segment, wire: &Wire, numbered: &Numbered, exact: bool)
 
 fn different_header(header: &Header, wire: &Wire) -> Option<&'static str> {
     let Header { ecn, tos, ttl } = *header;
-    if ecn == Some(Ecn::No) && wire.tos & 3 != 0 {
+    let right = |ecn: Ecn| match wire.tos & 3 {
+        1 | 2 if ecn == Ecn::Ect01 => true,
+        bits => bits == ecn_bits(ecn),
+    };
+    if !ecn.is_none_or(right) {
         return Some("ECN bits of the IP header");
     }
     if tos.is_some_and(|tos| tos != wire.tos) {
@@ -193,10 +194,23 @@ fn in_script(option: &TcpOption, numbered: &Numbered) -> TcpOption {
 
 /// What an IP header says of that which the script speaks of.
 fn head(said: &Header, tos: Option<u8>, ttl: Option<u8>) -> String {
+    let ecn = said.ecn.map(|said| tos.map_or(ecn_name(said), ecn_of));
     let tos = said.tos.and(tos).map(|tos| format!("tos {tos:#04x}"));
     let ttl = said.ttl.and(ttl).map(|ttl| format!("ttl {ttl}"));
-    let parts: Vec<String> = tos.into_iter().chain(ttl).collect();
+    let parts: Vec<String> = ecn.map(String::from).into_iter().chain(tos).chain(ttl).collect();
     if parts.is_empty() { String::new() } else { format!("[{}] ", parts.join(",")) }
+}
+
+fn ecn_name(ecn: Ecn) -> &'static str {
+    match ecn {
+        Ecn::Ect01 => "ect01",
+        Ecn::No | Ecn::Ect0 | Ecn::Ect1 | Ecn::Ce => ecn_of(ecn_bits(ecn)),
+    }
+}
+
+/// The ECN bits of a whole traffic class, by name.
+fn ecn_of(tos: u8) -> &'static str {
+    ["noecn", "ect1", "ect0", "ce"][usize::from(tos & 3)]
 }
 
 /// An expected segment.

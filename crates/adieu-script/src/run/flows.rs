@@ -274,7 +274,7 @@ pub(crate) fn bits(flags: &Flags) -> u8 {
     all.into_iter().filter(|(set, _)| *set).fold(0, |bits, (_, bit)| bits | bit)
 }
 
-fn ecn_bits(ecn: Ecn) -> u8 {
+pub(crate) fn ecn_bits(ecn: Ecn) -> u8 {
     match ecn {
         Ecn::No => 0,
         Ecn::Ect1 => 1,

@@ -224,6 +224,7 @@ fn settings(dice: &mut Dice) -> Settings {
         max_segment: None,
         dscp: dice.small_u8(0, 63),
         congestion: None,
+        ecn: None,
         report_trouble: dice.chance(80),
     }
 }

@@ -199,5 +199,6 @@ fn fault_in_words(f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
         Strike::Hold(later) => write!(f, " late by {}", human(later)),
         Strike::Again(later) => write!(f, " once more after {}", human(later)),
         Strike::Corrupt => f.write_str(" damaged"),
+        Strike::Mark => f.write_str(" marked"),
     }
 }

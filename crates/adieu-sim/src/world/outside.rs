@@ -1,5 +1,6 @@
 //! What comes from neither host: what the path does, what routers tell, what attackers send.
 
+use adieu_core::wire::ip::mark_congested;
 use adieu_core::wire::{Flags, Segment};
 use adieu_core::{Flow, Instant, Seq};
 use adieu_trace::{Side, Trace};
@@ -72,6 +73,7 @@ impl World {
                 self.path.corrupt(&mut bytes);
                 (None, Some(bytes))
             }
+            Some(Deed::Mark) => (None, Some(marked(bytes))),
         };
         Treated { verdict, bytes, answer: passage.answer }
     }
@@ -181,6 +183,13 @@ impl World {
             None => Trace::new(ends),
         }
     }
+}
+
+/// The packet as it leaves a router whose queue grows.
+pub(super) fn marked(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    mark_congested(&mut bytes);
+    bytes
 }
 
 /// A segment of `from` with that number.

@@ -62,7 +62,8 @@ fn a_path_that_narrows_is_found_by_what_routers_say() {
 
 #[test]
 fn in_a_black_hole_large_packets_vanish_and_small_ones_pass() {
-    let mut pair = pair(Setup::new(3));
+    let config = Config { path_probes: false, ..Config::default() };
+    let mut pair = pair(Setup { config: [config.clone(), config], ..Setup::new(3) });
     pair.world.path.narrow = [Some(Narrow { mtu: 1000, says: TooBig::Silent }), None];
     pair.write(Left, &[7; 900]);
     pair.arrives(Right, &[7; 900]);

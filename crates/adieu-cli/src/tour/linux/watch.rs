@@ -202,6 +202,7 @@ impl Seen {
             Verdict::Pass => Fate::Pass,
             Verdict::Lose => Fate::Lose,
             Verdict::Hold(by) => Fate::Delay(by),
+            Verdict::Mark => Fate::Pass, // The scenarios with the kernel do without ECN.
             Verdict::Again(after) => Fate::Repeat(after),
         };
         match direction {

@@ -87,9 +87,9 @@ fn unreachable(flow: &Flow, quoted: &[u8]) -> Option<Trouble> {
 #[test]
 fn m54_an_error_names_the_connection_and_the_segment_it_is_about() {
     let [v4, v6] = flows();
-    let trouble = |flow, icmp_type, code| Some(Trouble { flow, seq: SEQ, kind: Kind::Hard, icmp_type, code });
-    assert_eq!(told(&v4, 3, 3, 0), trouble(v4, 3, 3));
-    assert_eq!(told(&v6, 1, 4, 0), trouble(v6, 1, 4));
+    let trouble = |flow, length, icmp_type| Trouble { flow, seq: SEQ, length, kind: Kind::Hard, icmp_type, code: 3 };
+    assert_eq!(told(&v4, 3, 3, 0), Some(trouble(v4, 40, 3)));
+    assert_eq!(told(&v6, 1, 4, 0), Some(Trouble { code: 4, ..trouble(v6, 0, 1) }));
 }
 
 #[test]

@@ -11,6 +11,8 @@ fn header(mss: Option<u16>) -> Header {
         ack: Some(Seq(7)),
         control: Control::Fin,
         push: true,
+        ece: true,
+        cwr: true,
         window: 512,
         urgent: None,
         options: Options { mss, ..Options::default() },

@@ -12,6 +12,7 @@ const NO_THRESHOLD: i64 = 0x7fff_ffff;
 /// Every field that our stack has, by its name without `tcpi_`; the state is asked elsewhere.
 pub(super) fn fields(info: &Info) -> Vec<Field> {
     let options = i64::from(info.timestamps) | i64::from(info.sack) << 1 | i64::from(info.window_shifts.is_some()) << 2;
+    let options = options | i64::from(info.ecn) << 3 | i64::from(info.marks_received > 0) << 4;
     let (send_shift, recv_shift) = info.window_shifts.unwrap_or((0, 0));
     let mut all = vec![
         ("options", options),
@@ -83,6 +84,7 @@ fn state(recovery: RecoveryState) -> i64 {
     match recovery {
         RecoveryState::Open => 0,
         RecoveryState::Disorder => 1,
+        RecoveryState::Reduced => 2,
         RecoveryState::Recovery => 3,
         RecoveryState::Loss => 4,
     }
@@ -116,6 +118,7 @@ mod tests {
             timestamps: true,
             sack: false,
             window_shifts: Some((7, 3)),
+            ecn: false,
             rto: Duration::from_millis(200),
             ack_delay: Duration::from_millis(40),
             send_mss: 1448,
@@ -148,6 +151,8 @@ mod tests {
             data_segments_received: 23,
             duplicates_reported: 24,
             out_of_order: 25,
+            marks_received: 0,
+            marks_heeded: 0,
             send_window: 26,
             recv_window: 27,
             most_steps: 0,

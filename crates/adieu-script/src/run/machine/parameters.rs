@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adieu_core::{Algorithm, Config, Keepalive, Stack};
+use adieu_core::{Algorithm, Config, Ecn, Keepalive, Stack};
 
 use crate::run::parameters::LARGEST_BUFFER;
 
@@ -18,6 +18,7 @@ const SWITCHES: &[(&str, Change<bool>)] = &[
     ("net.inet.tcp.rfc1323", |config, on| (config.window_scaling, config.timestamps) = (on, on)),
     ("net.ipv4.tcp_syncookies", |config, on| config.syn_cookies = on),
     ("net.inet.tcp.syncookies", |config, on| config.syn_cookies = on),
+    ("net.ipv4.tcp_mtu_probing", |config, on| config.path_probes = on),
     ("net.ipv4.tcp_early_retrans", |config, on| config.loss_probes = on),
     ("net.inet.tcp.delayed_ack", |config, on| {
         let default = Config::default().ack_delay;
@@ -68,6 +69,14 @@ pub(super) fn sysctl(name: &str, value: &str, stack: &mut Stack, keepalive: &mut
     } else if let Some((_, change)) = SWITCHES.iter().find(|(known, _)| *known == name) {
         let on = number()? != 0;
         stack.reconfigure(|config| change(config, on));
+    } else if name == "net.ipv4.tcp_ecn" {
+        // As on Linux: 1 asks, 2 accepts.
+        let ecn = match number()? {
+            0 => Ecn::Off,
+            1 => Ecn::Ask,
+            _ => Ecn::Accept,
+        };
+        stack.reconfigure(|config| config.ecn = ecn);
     } else if let Some((_, unit, change)) = TIMES.iter().find(|(known, ..)| *known == name) {
         let time = Duration::from_millis(number()?.saturating_mul(*unit));
         stack.reconfigure(|config| change(config, time));

@@ -203,8 +203,8 @@ fn x_ecn_a_fin_with_data_may_be_marked_and_a_window_probe_may_not() {
     }
 }
 
-/// B-ECN: the echo stands in every segment from the mark until CWR: in acknowledgments delayed over a marked segment, in
-/// duplicates, on data and on the FIN. A mark on the segment with CWR begins anew.
+/// B-ECN: the echo stands in every segment from the mark until CWR: in acknowledgments delayed over a marked segment,
+/// in duplicates, on data and on the FIN. A mark on the segment with CWR begins anew.
 #[test]
 fn b_ecn_a_mark_is_echoed_until_the_peer_knows() {
     let mut s = agreed(with(Ecn::Accept));

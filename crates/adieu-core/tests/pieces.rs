@@ -309,11 +309,15 @@ fn x_cons_pieces_over_ipv6() {
     assert_eq!(stats(&s).fragments_dropped, before + 2);
 }
 
+fn kind() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(HOP), Just(ROUTE), Just(CUT), Just(OPTIONS), any::<u8>()]
+}
+
 proptest! {
     /// X-CONS: no chain of headers, and no piece, panics or goes on for ever; nothing is answered that is not TCP.
     #[test]
     fn x_cons_any_chain_ends(
-        kinds in prop::collection::vec(prop_oneof![Just(HOP), Just(ROUTE), Just(CUT), Just(OPTIONS), any::<u8>()], 0..20),
+        kinds in prop::collection::vec(kind(), 0..20),
         noise in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let (mut s, packet) = over_ipv6();
@@ -325,6 +329,8 @@ proptest! {
         s.send_raw(&with_headers(&packet, &headers));
         let counts = stats(&s);
         let sum = counts.malformed + counts.headers_refused + counts.fragments + counts.fragments_dropped;
-        prop_assert!(sum > 0 || unread(&s) == 100 || counts.not_ours > 0 || headers.iter().any(|header| header.0 == TCP || header.0 == 58));
+        // A header that is called TCP or ICMPv6 is read as that, and says nothing.
+        let other = headers.iter().any(|header| [TCP, 58].contains(&header.0));
+        prop_assert!(sum > 0 || unread(&s) == 100 || other, "{counts:?}");
     }
 }

@@ -16,8 +16,8 @@ pub struct Mutant {
 }
 
 /// Every change of one expectation of `script`: each flag of each expected packet flipped, its ECN bits changed where
-/// they are said, its number and acknowledgment one up and down, the window and the urgent pointer where there is one, each option left out or saying
-/// something else, the packet left out, doubled, and later; and the result of each call.
+/// they are said, its number and acknowledgment one up and down, the window and the urgent pointer where there is one,
+/// each option left out or saying something else, the packet left out, doubled, and later; and the result of each call.
 pub fn mutants(script: &Script) -> Vec<Mutant> {
     let mut all = Vec::new();
     let ticks = script.options.iter().any(|option| has_clock(&option.value));

@@ -1,9 +1,9 @@
 //! Datagrams that came in pieces, put together (RFC 1122 section 3.3.2, RFC 8200 section 4.5).
 //!
-//! What we send is not cut where that can be helped, and nor is what a peer sends that searches its path. But some paths
-//! do cut, and hosts must put together; kernels hand pieces to a TUN as they are. All of it is bounded: in octets, in
-//! pieces of one datagram, and in time. A datagram whose pieces overlap is dropped as a whole (RFC 5722, for IPv4, too):
-//! nobody cuts so who means well.
+//! What we send is not cut where that can be helped, and nor is what a peer sends that searches its path. But some
+//! paths do cut, and hosts must put together; kernels hand pieces to a TUN as they are. All of it is bounded: in
+//! octets, in pieces of one datagram, and in time. A datagram whose pieces overlap is dropped as a whole (RFC 5722, for
+//! IPv4, too): nobody cuts so who means well.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

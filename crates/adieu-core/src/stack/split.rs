@@ -36,9 +36,9 @@ impl Outgoing {
         (protocol == TCP.0 && tcp >= HEADER).then_some((ip, tcp))
     }
 
-    /// Cuts a super-segment into what it stands for: CWR goes with the first, FIN and PSH with the last, every checksum is whole, and the
-    /// data is shared, not copied. Anything else comes back as it is. `sum` adds up checksums as the stack's own
-    /// does.
+    /// Cuts a super-segment into what it stands for: CWR goes with the first, FIN and PSH with the last, every checksum
+    /// is whole, and the data is shared, not copied. Anything else comes back as it is. `sum` adds up checksums as the
+    /// stack's own does.
     pub fn split(self, sum: SumFn) -> Vec<Outgoing> {
         let Some((ip, tcp)) = self.header_len().filter(|_| self.is_super()) else {
             return Vec::from([self]);

@@ -31,8 +31,8 @@ impl Stack {
             Kind::Hard | Kind::Soft => Report::Unreachable,
             Kind::TooBig { mtu } => {
                 let current = slot.is.packet_size(headers);
-                // A router that does not say: the next smaller size that is in use than what it has refused, so that many
-                // of them about one flight make one step (RFC 1191 section 5).
+                // A router that does not say: the next smaller size that is in use than what it has refused, so that
+                // many of them about one flight make one step (RFC 1191 section 5).
                 let mtu =
                     if mtu == 0 { u32::from(next_lower_mtu(trouble.refused(current, self.config.mtu))) } else { mtu };
                 let fragment = v4 && mtu < FRAGMENT_BELOW;

@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
+use super::pace::Pace;
 use super::runs::{Fate, Run, Runs};
 use crate::digest::{Digest, Moment};
 use crate::seq::Offset;
@@ -34,6 +35,8 @@ pub(crate) struct Flight {
     pub(crate) dsack_round: Offset,
     /// When the congestion window was last reduced.
     pub(crate) reduced: Instant,
+    /// When the next data may leave.
+    pub(super) pace: Pace,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -46,7 +49,9 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, .. } = self;
+        let Self { dsack_round, reduced, pace, .. } = self;
+        // A time that has come is none.
+        (pace.free.since(moment.now), pace.waits).hash(state);
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);

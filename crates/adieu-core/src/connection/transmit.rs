@@ -54,7 +54,10 @@ impl Connection {
         }
         let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
         self.sliver_due = false;
-        if let Some(range) = range {
+        self.stop_pacing_timer();
+        if let Some(range) = range
+            && (probe || !self.waits_its_turn(now, &range))
+        {
             return Some(self.transmit(now, &range, probe));
         }
         self.check_waits();
@@ -81,7 +84,7 @@ impl Connection {
     fn shape(&self, now: Now<'_>) -> Shape {
         Shape {
             congestion_window: self.congestion.window(),
-            super_segment: if self.send.is_urgent() { 0 } else { now.config.super_segment },
+            super_segment: if self.send.is_urgent() { 0 } else { self.paced_super_segment(now) },
             mss: self.segment_room(),
             nodelay: self.is_nodelay(),
             sliver: self.sliver_due,
@@ -135,6 +138,7 @@ impl Connection {
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
+        self.pace(now, len);
         if again && self.trouble.recovering && !self.trouble.partial && range.start == self.send.una() {
             // What is sent again in a recovery has a round trip before it, however late it was found (RFC 6675 section
             // 6). Without selective acknowledgments only the first is (RFC 6582 section 3.2).

@@ -58,6 +58,30 @@ fn x_cubic_one_percent_of_loss_leaves_what_the_response_function_says() {
     assert!(rate * 10 >= wanted * 9, "{rate} bytes a second of {wanted}");
 }
 
+/// A buffer of its own size is as good as one that was chosen for the path: no less than nine tenths of it, where the
+/// largest window is what a fast path with a long way needs.
+#[test]
+fn inv_10_a_buffer_that_grows_is_as_good_as_a_large_one() {
+    let way = Way { loss: 0, reordering: 0, rtt: ms(100), link: (LINK, 4 << 20) };
+    let bytes = 32 << 20;
+    let rate = |buffer: Buffer| transfer::transfer(1, &way, &[buffer.config(), buffer.config()], bytes).rate(bytes);
+    let [small, large, own] = [Buffer::Fixed(256 << 10), Buffer::Fixed(4 << 20), Buffer::Own].map(rate);
+    assert!(own * 10 >= large * 9 && own > 2 * small, "{own} bytes a second beside {large} and {small}");
+}
+
+/// Pacing loses less in a queue that is shorter than a burst of super-segments, and is faster for it.
+#[test]
+fn b_cc_out_pacing_spares_a_short_queue() {
+    let way = Way { loss: 0, reordering: 0, rtt: ms(50), link: (2_500_000, 30_000) };
+    let bytes = 8 << 20;
+    let [burst, paced] = [false, true].map(|pacing| {
+        let config = Config { pacing, super_segment: 65_535, ..Config::default() };
+        let (took, dropped) = transfer::transfer_and_count(1, &way, &[config.clone(), config], bytes);
+        (took.rate(bytes), dropped)
+    });
+    assert!(paced.1 < burst.1 && paced.0 > burst.0, "(rate, dropped): {burst:?}, paced {paced:?}");
+}
+
 /// Two flows at one bottleneck with a queue of one delay-bandwidth product: after a time to settle they share it, and
 /// most of it is used.
 #[test]

@@ -96,6 +96,11 @@ pub(super) fn world(seed: u64, way: &Way, config: &[Config; 2]) -> World {
 
 /// Sends `bytes` from the left to the right.
 pub(super) fn transfer(seed: u64, way: &Way, config: &[Config; 2], bytes: u64) -> Took {
+    transfer_and_count(seed, way, config, bytes).0
+}
+
+/// The same, and how many packets the slowest link has dropped.
+pub(super) fn transfer_and_count(seed: u64, way: &Way, config: &[Config; 2], bytes: u64) -> (Took, u64) {
     let mut world = world(seed, way, config);
     let from = world.connect_anew(Left);
     let mut stream = Stream::new(from, bytes);
@@ -108,7 +113,8 @@ pub(super) fn transfer(seed: u64, way: &Way, config: &[Config; 2], bytes: u64) -
     });
     assert!(done, "not within an hour: {way:?}, seed {seed}: {stream:?}");
     let begun = stream.begun.unwrap_or(Instant::ZERO);
-    Took { data: stream.read_at.since(begun), all: world.now().since(Instant::ZERO) }
+    let dropped = world.path.bottleneck[Left as usize].as_ref().map_or(0, |link| link.dropped);
+    (Took { data: stream.read_at.since(begun), all: world.now().since(Instant::ZERO) }, dropped)
 }
 
 /// Bytes that each of `flows` connections brings across from `begin` until `end`, all at once over the same link: one

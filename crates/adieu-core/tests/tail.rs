@@ -49,22 +49,6 @@ fn b_tlp_arm_two_round_trips_after_the_last_data() {
     assert_eq!(s.take_one().seq, 101);
 }
 
-/// From when the tail left: that what came before it is acknowledged puts nothing off.
-#[test]
-fn b_tlp_arm_b_rack_fin_counts_from_when_the_tail_left() {
-    let mut s = measured();
-    s.write(&bytes(3 * FULL));
-    s.shut_down();
-    s.take();
-    s.advance(ms(49));
-    ack(&mut s, 101 + 2 * F);
-    s.advance(ms(49));
-    s.expect_nothing();
-    s.advance(ms(5));
-    let probe = s.take_one();
-    assert!(probe.flags.has(Flags::FIN), "{probe:?}");
-}
-
 /// Only new data and an advance of SND.UNA arm it: neither a window update nor an old acknowledgment puts it off.
 #[test]
 fn b_tlp_arm_nothing_else_puts_it_off() {

@@ -283,10 +283,7 @@ impl Connection {
         if !watch || self.send.window() == 0 {
             return self.timers.stop(Timer::Early);
         }
-        // From when the last of it left (as RFC 9002 section 6.2.1 has it), not from when what came before it was
-        // acknowledged: nothing of the tail has been heard of since.
-        let left = self.send.flight().map_or(now.time, Flight::last_sent);
-        let at = (left + self.tail_patience()).max(now.time).min(self.retransmission_deadline(now));
+        let at = (now.time + self.tail_patience()).min(self.retransmission_deadline(now));
         self.timers.arm(Timer::Early, at);
     }
 

@@ -38,10 +38,22 @@ pub struct Config {
     /// Leaves transport checksums to the device: the field holds only the pseudo-header's sum. Default off.
     pub partial_checksums: bool,
     /// Received payload a connection may hold unread, in bytes; memory held is at most about twice that.
-    /// Default 256 KiB.
+    /// Default 0: as much as the path needs, within [`Config::receive_buffer_limits`].
     pub receive_buffer: u32,
-    /// Payload a connection may hold unacknowledged or unsent, in bytes. Default 256 KiB.
+    /// Bytes a receive buffer begins with and the most it grows to, where its size is not fixed: it is kept at about
+    /// twice what the application reads in a round trip. The window scale is chosen for the most. While connections
+    /// hold more than half of [`Config::memory`] none grows, and those that receive go back to the first.
+    /// Default 256 KiB and 6 MiB.
+    pub receive_buffer_limits: (u32, u32),
+    /// Payload a connection may hold unacknowledged or unsent, in bytes. Default 0: twice the congestion window, within
+    /// [`Config::send_buffer_limits`].
     pub send_buffer: u32,
+    /// Least and most bytes of a send buffer whose size is not fixed; the least while connections hold more than half
+    /// of [`Config::memory`]. Default 256 KiB and 4 MiB.
+    pub send_buffer_limits: (u32, u32),
+    /// Spreads what the congestion window allows over the round trip, at 1.25 windows in one, and 2 in slow start, instead
+    /// of sending it in bursts: for paths with short queues. Default off.
+    pub pacing: bool,
     /// 2 x MSL, the stay in TIME-WAIT (RFC 9293 MUST-13; TW-2). 30 s to 240 s, others are brought into that range by
     /// [`Config::time_wait`]. Default 60 s.
     pub time_wait: Duration,
@@ -175,8 +187,11 @@ impl Default for Config {
             mtu: 1500,
             super_segment: 0,
             partial_checksums: false,
-            receive_buffer: 256 * 1024,
-            send_buffer: 256 * 1024,
+            receive_buffer: 0,
+            receive_buffer_limits: (256 << 10, 6 << 20),
+            send_buffer: 0,
+            send_buffer_limits: (256 << 10, 4 << 20),
+            pacing: false,
             time_wait: Duration::from_secs(60),
             unsafe_short_time_wait: false,
             reset_ends_time_wait: false,
@@ -246,6 +261,19 @@ impl Config {
         self.path_mtu_expiry.max(Duration::from_secs(300))
     }
 
+    /// What a connection's receive buffer begins with, and the most it may become; the same where it is fixed.
+    pub(crate) fn receive_buffer_span(&self) -> (u32, u32) {
+        let (first, most) = self.receive_buffer_limits;
+        if self.receive_buffer > 0 { (self.receive_buffer, self.receive_buffer) } else { (first, most.max(first)) }
+    }
+
+    /// What a connection's send buffer takes while so many octets may be in flight.
+    pub(crate) fn send_buffer_for(&self, congestion_window: u64, scarce: bool) -> u32 {
+        let (least, most) = self.send_buffer_limits;
+        let wanted = if scarce { 0 } else { u32::try_from(2 * congestion_window).unwrap_or(u32::MAX) };
+        if self.send_buffer > 0 { self.send_buffer } else { wanted.min(most).max(least) }
+    }
+
     /// The MSS we announce to a peer with this address (RFC 9293 MUST-67).
     pub(crate) fn receive_mss(&self, peer: IpAddr) -> u16 {
         let headers = if peer.is_ipv4() { 40 } else { 60 };
@@ -256,6 +284,16 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_send_buffer_follows_the_congestion_window_unless_it_is_fixed() {
+        let config = Config { send_buffer_limits: (100, 1000), ..Config::default() };
+        let sizes = [0, 50, 51, 500, 501, u64::from(u32::MAX)].map(|window| config.send_buffer_for(window, false));
+        assert_eq!(sizes, [100, 100, 102, 1000, 1000, 1000]);
+        assert_eq!(config.send_buffer_for(400, true), 100, "memory is scarce");
+        let fixed = Config { send_buffer: 7, ..config };
+        assert_eq!([fixed.send_buffer_for(400, false), fixed.send_buffer_for(400, true)], [7, 7]);
+    }
 
     #[test]
     fn tw_2_duration_stays_in_its_range() {

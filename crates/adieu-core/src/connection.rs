@@ -9,10 +9,12 @@ mod ecn;
 pub mod ending;
 mod events;
 pub(crate) mod flight;
+mod growth;
 pub(crate) mod half_close;
 mod insight;
 mod names;
 pub(crate) mod network;
+mod pace;
 mod probing;
 mod prr;
 mod rack;
@@ -126,6 +128,15 @@ pub struct Now<'a> {
     pub time: Instant,
     /// The stack's configuration.
     pub config: &'a Config,
+    /// Memory is scarce: no buffer grows.
+    pub scarce: bool,
+}
+
+impl<'a> Now<'a> {
+    /// The time of a step of a stack whose connections hold so many bytes.
+    pub(crate) fn of(time: Instant, config: &'a Config, held: u64) -> Self {
+        Self { time, config, scarce: held > config.memory as u64 / 2 }
+    }
 }
 
 /// Resets that are still to be sent after the ending.
@@ -248,7 +259,7 @@ impl Connection {
         }
         Self {
             send: Send::new(opened.iss, mss, theirs, segment).over(opened.headers),
-            recv: Recv::new(opened.irs, ours, agreed.sack, now.config),
+            recv: Recv::new(opened.irs, ours, agreed.sack, now),
             timers,
             rtt,
             rack,
@@ -413,6 +424,7 @@ impl Connection {
             self.ledger.note(|ledger| ledger.traffic.out_of_order += 1);
         }
         if taken.data {
+            self.resize(now, segment);
             self.throw_away(now);
         }
     }
@@ -499,7 +511,7 @@ impl Connection {
     pub fn write(&mut self, now: Now<'_>, data: &[u8]) -> Result<usize, WriteError> {
         self.may_write()?;
         self.note_new_work(now);
-        match self.send.write(data, now.config) {
+        match self.send.write(data, self.send_buffer(now)) {
             0 if !data.is_empty() => Err(WriteError::Blocked),
             n => {
                 self.settle(now, self.state());
@@ -514,7 +526,7 @@ impl Connection {
             return Err((error, data));
         }
         self.note_new_work(now);
-        self.send.write_chunk(data, now.config).map_err(|data| (WriteError::Blocked, data))?;
+        self.send.write_chunk(data, self.send_buffer(now)).map_err(|data| (WriteError::Blocked, data))?;
         self.settle(now, self.state());
         Ok(())
     }
@@ -535,8 +547,8 @@ impl Connection {
     }
 
     /// Bytes that [`write`](Self::write) would take now.
-    pub fn room(&self, config: &Config) -> usize {
-        if self.may_write().is_ok() { self.send.room(config) } else { 0 }
+    pub fn room(&self, now: Now<'_>) -> usize {
+        if self.may_write().is_ok() { self.send.room(self.send_buffer(now)) } else { 0 }
     }
 
     /// Fills the front of `out` and says how much of it; 0 where the peer's FIN came and everything before it is read.
@@ -610,7 +622,7 @@ impl Connection {
         }
         let before = self.state();
         self.note_new_work(now);
-        if self.send.room(now.config) == 0 {
+        if self.send.room(self.send_buffer(now)) == 0 {
             self.events.add(Events::WRITABLE); // Who waits for room waits in vain (RL-1).
         }
         self.send.shut_down();

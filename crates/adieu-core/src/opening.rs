@@ -370,7 +370,7 @@ impl Opening {
     /// The peer's shift and ours, where both scale; a larger one counts as 14 (RFC 7323 section 2.3).
     fn shifts(&self, config: &Config) -> Option<(u8, u8)> {
         let theirs = self.theirs.window_shift.filter(|_| config.window_scaling)?;
-        Some((theirs.min(14), shift_for(config.receive_buffer)))
+        Some((theirs.min(14), shift_for(config)))
     }
 
     /// What our SYN offers; a SYN-ACK offers only what the SYN has offered.
@@ -381,7 +381,7 @@ impl Opening {
         Options {
             mss: Some(self.terms.ours),
             window_shift: (config.window_scaling && (first || theirs.window_shift.is_some()))
-                .then(|| shift_for(config.receive_buffer)),
+                .then(|| shift_for(config)),
             sack_permitted: config.selective_acks && (first || theirs.sack_permitted),
             timestamps,
             user_timeout: timeout,

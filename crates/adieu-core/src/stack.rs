@@ -331,7 +331,7 @@ impl Stack {
         for number in ready {
             if let Some(slot) = self.connections.get_mut(number) {
                 slot.owner = Owner::Nobody;
-                slot.is.abort(Now { time: self.now, config: &self.config }, Cause::ListenerClosed);
+                slot.is.abort(Now::of(self.now, &self.config, self.held), Cause::ListenerClosed);
                 self.after_connection(number);
             }
         }
@@ -436,7 +436,7 @@ impl Stack {
     }
 
     fn step(&self) -> Now<'_> {
-        Now { time: self.now, config: &self.config }
+        Now::of(self.now, &self.config, self.held)
     }
 
     fn new_handle(&mut self, at: At) -> Option<HandleId> {
@@ -474,7 +474,7 @@ impl Stack {
         self.advance(now);
         let At::Connection(number) = self.handle(handle)?.at else { return None };
         let slot = self.connections.get_mut(number)?;
-        let result = f(&mut slot.is, Now { time: self.now, config: &self.config });
+        let result = f(&mut slot.is, Now::of(self.now, &self.config, self.held));
         self.after_connection(number);
         self.account(number);
         Some(result)

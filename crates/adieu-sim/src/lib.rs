@@ -4,6 +4,7 @@
 //! nanosecond. Its last assertion is [`World::assert_nothing_left`]: no connection, no timer, no byte, no port.
 
 mod aim;
+mod bottleneck;
 mod budget;
 mod capture;
 mod clock;
@@ -24,6 +25,7 @@ mod wire;
 mod world;
 
 pub use aim::{Aimed, Number};
+pub use bottleneck::Bottleneck;
 pub use budget::Budget;
 pub use capture::Keep;
 pub use device::Device;

@@ -8,7 +8,7 @@ use adieu_trace::Side;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::{Class, Deed, Fault, IcmpError, Nat};
+use crate::{Bottleneck, Class, Deed, Fault, IcmpError, Nat};
 
 /// A time in which nothing gets onto the link. What is on its way already arrives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,6 +68,9 @@ pub struct Path {
     /// Chance, in millionths, that a router marks a packet that may be marked (RFC 3168), for what leaves the left and
     /// the right host.
     pub marks: [u32; 2],
+    /// The slowest link, for what leaves the left and the right host. Packets come to it as they leave the host's own
+    /// wire, before that decides whether they are lost and how long they take.
+    pub bottleneck: [Option<Bottleneck>; 2],
     /// A middlebox that remembers flows. Packets meet it when they arrive.
     pub nat: Option<Nat>,
     /// Another stream of the world's seed than the wire's: what is drawn here shifts nothing there.
@@ -86,12 +89,28 @@ impl Path {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(1);
-        Self { faults: Vec::new(), links: Vec::new(), narrow: [None; 2], marks: [0; 2], nat: None, rng }
+        Self {
+            faults: Vec::new(),
+            links: Vec::new(),
+            narrow: [None; 2],
+            marks: [0; 2],
+            bottleneck: [None, None],
+            nat: None,
+            rng,
+        }
     }
 
     /// Whether nothing is set that could befall a packet when it leaves.
     pub(crate) fn is_clear(&self) -> bool {
         self.faults.is_empty() && self.links.is_empty() && self.narrow == [None; 2] && self.marks == [0; 2]
+    }
+
+    /// When a packet that is ready to leave at `at` has left the slowest link, too; `None` where that has no room.
+    pub(crate) fn queue(&mut self, at: Instant, from: Side, bytes: usize) -> Option<Instant> {
+        match &mut self.bottleneck[from as usize] {
+            Some(bottleneck) => bottleneck.pass(at, bytes),
+            None => Some(at),
+        }
     }
 
     /// When the next link comes up again of those that are to.

@@ -445,6 +445,8 @@ impl World {
     fn put_on_wire(&mut self, from: Side, bytes: &[u8]) {
         let leaves = self.now.max(self.free_at[from as usize]) + self.wire.busy(bytes.len());
         self.free_at[from as usize] = leaves;
+        let queued = self.path.queue(leaves, from, bytes.len());
+        let leaves = queued.unwrap_or(leaves);
         let arrivals = self.wire.arrivals(leaves, &mut self.rng);
         let seen = sightings::read(from, bytes);
         let class = self.see(from, seen.as_ref());
@@ -457,6 +459,7 @@ impl World {
             bytes = outside::marked(&bytes);
         }
         let arrivals = match verdict {
+            _ if queued.is_none() => Vec::new(),
             Verdict::Pass | Verdict::Mark => arrivals,
             Verdict::Lose => Vec::new(),
             Verdict::Hold(longer) => arrivals.into_iter().map(|at| at + longer).collect(),

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn at(config: &Config, millis: u64) -> Now<'_> {
-        Now { time: Instant::from_millis(millis), config }
+        Now::of(Instant::from_millis(millis), config, 0)
     }
 
     fn taken(ack: &mut Ack) -> bool {

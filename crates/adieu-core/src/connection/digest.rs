@@ -17,7 +17,7 @@ impl Digest for Connection {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { send, recv, settings, ended, farewell, close, zero_linger, events, ledger, .. } = self;
         (ended, farewell, close, events, zero_linger, settings).hash(state);
-        recv.hash(state);
+        recv.digest(moment, state);
         let ledger = ledger.for_receipt();
         // Whose port it is, and whether a record in FIN-WAIT-2 would do: the only facts of the receipt that decide.
         (ledger.spent.is_passive(), ledger.discarded > 0).hash(state);

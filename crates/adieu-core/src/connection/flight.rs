@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use super::congestion::hystart::HyStart;
+use super::pace::Pace;
 use super::prr::Prr;
 use super::runs::{Fate, Run, Runs};
 use super::spurious::Timeout;
@@ -49,6 +50,8 @@ pub(crate) struct Flight {
     pub(crate) timeout: Option<Box<Timeout>>,
     /// The rounds of the slow start that began the connection.
     pub(crate) hystart: HyStart,
+    /// When the next data may leave.
+    pub(super) pace: Pace,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -61,7 +64,9 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, used_to, size, prr, hystart, timeout, .. } = self;
+        let Self { dsack_round, reduced, used_to, size, prr, hystart, timeout, pace, .. } = self;
+        // A time that has come is none.
+        (pace.free.since(moment.now), pace.waits).hash(state);
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
         (used_to, size, prr, hystart).hash(state);
         timeout.digest(moment, state);

@@ -1,12 +1,16 @@
 //! What we receive: the window, the bytes in order, the pieces out of order, and where the peer's FIN lies.
 
 use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
+use super::Now;
+use super::growth::{Growth, RoundTrip};
 use super::reassembly::Reassembly;
 use crate::bytequeue::ByteQueue;
 use crate::config::Config;
+use crate::digest::{Digest, Moment};
 use crate::seq::{Offset, Seq};
 use crate::wire::{Blocks, Flags, Payload, Segment};
 
@@ -34,6 +38,7 @@ pub(crate) struct Recv {
     /// Whether the peer wants selective acknowledgments.
     sack: bool,
     reading: Reading,
+    growth: Growth,
 }
 
 /// Whether what comes is still wanted.
@@ -109,12 +114,13 @@ impl Position {
 
 /// The window a SYN announces; never scaled.
 pub(crate) fn initial_window(config: &Config) -> u16 {
-    u16::try_from(config.receive_buffer).unwrap_or(u16::MAX)
+    u16::try_from(config.receive_buffer_span().0).unwrap_or(u16::MAX)
 }
 
 impl Recv {
     /// The state after the peer's SYN at `irs`, when our SYN has announced [`initial_window`].
-    pub(crate) fn new(irs: Seq, shift: u8, sack: bool, config: &Config) -> Self {
+    pub(crate) fn new(irs: Seq, shift: u8, sack: bool, now: Now<'_>) -> Self {
+        let config = now.config;
         Self {
             next: Offset::DATA,
             acknowledged: Offset::DATA,
@@ -124,7 +130,8 @@ impl Recv {
             pieces: None,
             urgent: Offset::SYN,
             irs,
-            capacity: config.receive_buffer,
+            capacity: config.receive_buffer_span().0,
+            growth: Growth::new(now.time),
             shift,
             mss: 0,
             sack,
@@ -397,6 +404,22 @@ impl Recv {
         self.pieces = None;
     }
 
+    // ---- the size of the buffer --------------------------------------------------------------------------------
+
+    /// Data has come in order: makes the buffer as large as the path needs, once in a round trip.
+    pub(super) fn resize(&mut self, now: Now<'_>, round_trip: &RoundTrip<'_>) {
+        let (first, most) = now.config.receive_buffer_span();
+        if first >= most || self.reading != Reading::Wanted {
+            return;
+        }
+        let read = self.queue.start();
+        if now.scarce {
+            self.capacity = self.capacity.min(first);
+        } else if let Some(wanted) = self.growth.after_round(now.time, read, self.capacity, round_trip) {
+            self.capacity = self.capacity.max(wanted.min(most));
+        }
+    }
+
     // ---- the window --------------------------------------------------------------------------------------------
 
     /// The right edge we could announce now.
@@ -456,12 +479,26 @@ impl Recv {
     }
 }
 
+impl Digest for Recv {
+    fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
+        let Self { next, acknowledged, edge, fin, queue, pieces, urgent, irs, capacity, shift, mss, .. } = self;
+        (next, acknowledged, edge, fin, queue, pieces, urgent).hash(state);
+        let Self { sack, reading, growth, .. } = self;
+        (irs, capacity, shift, mss, sack, reading).hash(state);
+        if *reading == Reading::Wanted && !self.is_finished() {
+            growth.digest(moment, state);
+        }
+    }
+}
+
 impl Taken {
     pub(crate) const NOTHING: Self =
         Self { data: false, fin: false, out_of_order: false, gap: false, contradiction: false };
 }
 
-/// The smallest shift with which a buffer of `capacity` octets can be announced; 14 at most (RFC 7323 section 2.3).
-pub(crate) fn shift_for(capacity: u32) -> u8 {
+/// The smallest shift with which all of a buffer can be announced, as large as it may become; 14 at most (RFC 7323
+/// section 2.3).
+pub(crate) fn shift_for(config: &Config) -> u8 {
+    let (_, capacity) = config.receive_buffer_span();
     (0..14).find(|shift| capacity >> shift <= u32::from(u16::MAX)).unwrap_or(14)
 }

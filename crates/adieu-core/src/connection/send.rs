@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use super::flight::{Delivery, Flight, Found, Witness, length};
 use crate::bytequeue::ByteQueue;
-use crate::config::Config;
 use crate::digest::{Digest, Moment};
 use crate::seq::{Offset, Seq};
 use crate::time::{Duration, Instant};
@@ -86,26 +85,26 @@ impl Send {
 
     // ---- the application ---------------------------------------------------------------------------------------
 
-    /// Takes as much of `data` as the buffer has room for, and says how much.
-    pub(crate) fn write(&mut self, data: &[u8], config: &Config) -> usize {
-        let n = data.len().min(self.room(config));
+    /// Takes as much of `data` as a buffer of `size` bytes has room for, and says how much.
+    pub(crate) fn write(&mut self, data: &[u8], size: u32) -> usize {
+        let n = data.len().min(self.room(size));
         self.queue.push(&data[..n]);
         n
     }
 
     /// Takes `data` over whole where there is any room: the buffer may be exceeded by one chunk.
-    pub(crate) fn write_chunk(&mut self, data: Bytes, config: &Config) -> Result<(), Bytes> {
-        if self.room(config) == 0 {
+    pub(crate) fn write_chunk(&mut self, data: Bytes, size: u32) -> Result<(), Bytes> {
+        if self.room(size) == 0 {
             return Err(data);
         }
         self.queue.push_chunk(data);
         Ok(())
     }
 
-    /// Bytes that can be written now.
-    pub(crate) fn room(&self, config: &Config) -> usize {
+    /// Bytes that can be written now into a buffer of `size` bytes.
+    pub(crate) fn room(&self, size: u32) -> usize {
         let held = usize::try_from(self.queue.len()).unwrap_or(usize::MAX);
-        (config.send_buffer as usize).saturating_sub(held)
+        (size as usize).saturating_sub(held)
     }
 
     /// No more data: the FIN's place is after the last byte that was taken.

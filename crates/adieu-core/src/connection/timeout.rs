@@ -12,11 +12,14 @@ impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`Instant::NEVER`] where nothing is
     /// waited for.
     pub fn poll_timeout(&self) -> Instant {
-        self.timers.next()
+        self.timers.next().min(self.pacing_deadline())
     }
 
     /// Fires the timers that are due.
     pub fn handle_timeout(&mut self, now: Now<'_>) {
+        if self.pacing_deadline().is_due(now.time) {
+            self.stop_pacing_timer();
+        }
         while let Some(timer) = self.timers.expired(now.time) {
             match timer {
                 Timer::Early => self.early_due(now),

@@ -86,7 +86,10 @@ impl Connection {
             () => self.send.next_range(&self.shape(now)),
         };
         self.sliver_due = false;
-        if let Some(range) = range {
+        self.stop_pacing_timer();
+        if let Some(range) = range
+            && (probe || !self.waits_its_turn(now, &range))
+        {
             return Some(self.transmit(now, &range, probe));
         }
         self.check_waits();
@@ -116,7 +119,7 @@ impl Connection {
         Shape {
             congestion_window: self.congestion.window(),
             // What is said once stands in a segment of its own, so that no device need know how to cut it.
-            super_segment: if self.send.is_urgent() || self.ecn.has_news() { 0 } else { now.config.super_segment },
+            super_segment: if self.send.is_urgent() || self.ecn.has_news() { 0 } else { self.paced_super_segment(now) },
             mss: self.segment_room(),
             nodelay: self.is_nodelay(),
             sliver: self.sliver_due,
@@ -186,6 +189,7 @@ impl Connection {
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
+        self.pace(now, len);
         if again && self.trouble.recovering && !self.trouble.partial && range.start == self.send.una() {
             // What is sent again in a recovery has a round trip before it, however late it was found (RFC 6675 section
             // 6). Without selective acknowledgments only the first is (RFC 6582 section 3.2).

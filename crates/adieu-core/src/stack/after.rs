@@ -129,7 +129,7 @@ impl Stack {
 
     /// An opening ends; `reset` tells a peer that may be in SYN-RECEIVED.
     pub(super) fn fail_opening(&mut self, number: u32, ending: Ending, reset: bool) {
-        let (now, leaves) = (Now { time: self.now, config: &self.config }, reset && self.may_reply());
+        let (now, leaves) = (Now::of(self.now, &self.config, self.held), reset && self.may_reply());
         let Some(slot) = self.openings.get_mut(number) else { return };
         let receipt = slot.is.receipt(now, ending, leaves);
         let (owner, flow) = (slot.owner, slot.flow);
@@ -156,7 +156,7 @@ impl Stack {
         if let Owner::Listener(listener) = slot.owner {
             self.listeners.opening_gone(listener);
         }
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let (indexed, hash, flow, passive) = (slot.indexed, slot.hash, slot.flow, slot.is.is_passive());
         let farewell = (parting == Parting::Reset).then(|| slot.is.reset(now));
         let legacy = slot.is.legacy(now);

@@ -65,7 +65,7 @@ impl Stack {
         let clock = Stamps::clock(terms.offset, self.now);
         let options = Options {
             mss: Some(terms.ours),
-            window_shift: shift.filter(|_| stamp.is_some()).map(|_| shift_for(self.config.receive_buffer)),
+            window_shift: shift.filter(|_| stamp.is_some()).map(|_| shift_for(&self.config)),
             sack_permitted: sack && stamp.is_some(),
             timestamps: stamp.map(|stamp| Timestamps { value: cookie::hide(clock, shift, sack), echo: stamp.value }),
             ..Options::default()
@@ -98,7 +98,7 @@ impl Stack {
         if !self.listeners.has_room(listener, &self.config) {
             return true; // The peer will send it again (FI-4).
         }
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let known = opening.and_then(|number| self.openings.get(number)).map(|slot| slot.is.opened(now).ledger);
         let opened = self.opened_by_cookie(listener, flow, segment, mss);
         let opened = Opened { ledger: known.unwrap_or(opened.ledger), ..opened };
@@ -109,7 +109,7 @@ impl Stack {
             }
             None => self.stats.made += 1,
         }
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let mut connection = Connection::new(now, opened, segment);
         connection.handle_segment(now, segment);
         self.stats.cookies_accepted += 1;
@@ -153,7 +153,7 @@ impl Stack {
             announced: terms.ours,
             headers: terms.headers,
             agreed: Agreed {
-                shifts: shift.map(|theirs| (theirs, shift_for(self.config.receive_buffer))),
+                shifts: shift.map(|theirs| (theirs, shift_for(&self.config))),
                 sack,
                 stamps: stamp.map(|stamp| Stamps::new(terms.offset, stamp.value, self.now)),
                 user_timeout: None,

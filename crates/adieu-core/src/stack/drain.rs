@@ -23,7 +23,7 @@ impl Stack {
             self.close_opening_number(number, Pending::Close);
         }
         for number in self.all_connections() {
-            let now = Now { time: self.now, config: &self.config };
+            let now = Now::of(self.now, &self.config, self.held);
             if let Some(slot) = self.connections.get_mut(number) {
                 slot.is.close(now);
                 self.after_connection(number);
@@ -121,7 +121,7 @@ impl Stack {
     }
 
     fn remove_connection(&mut self, number: u32, cause: Cause, reset: bool) {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let Some(slot) = self.connections.get_mut(number) else { return };
         match reset {
             true => slot.is.abort(now, cause),

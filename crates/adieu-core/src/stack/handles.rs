@@ -256,7 +256,7 @@ impl Stack {
 
     /// Bytes that [`write`](Self::write) would take now.
     pub fn room(&self, handle: HandleId) -> usize {
-        self.connection_of(handle).map_or(0, |slot| slot.is.room(&self.config))
+        self.connection_of(handle).map_or(0, |slot| slot.is.room(self.step()))
     }
 
     /// The receipt of a handle's connection, once it has ended.

@@ -124,7 +124,7 @@ impl Stack {
     }
 
     fn segment_for_connection(&mut self, number: u32, segment: &Segment<'_>) {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         if let Some(slot) = self.connections.get_mut(number) {
             slot.is.handle_segment(now, segment);
             let moves = !segment.payload.is_empty() || slot.held > 0;
@@ -178,7 +178,7 @@ impl Stack {
     }
 
     fn segment_for_opening(&mut self, number: u32, segment: &Segment<'_>) {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let Some(slot) = self.openings.get_mut(number) else { return };
         match slot.is.handle_segment(now, segment) {
             Verdict::Established => self.establish(number, segment),
@@ -219,7 +219,7 @@ impl Stack {
         {
             return; // The peer will send it again (FI-4).
         }
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let mut connection = Connection::new(now, slot.is.opened(now), segment);
         connection.set_zero_linger(zero_linger);
         if !passive {

@@ -203,7 +203,7 @@ impl Stack {
     fn shed(&mut self, number: u32, cause: Cause) {
         self.stats.orphans_shed += u64::from(cause == Cause::OrphanLimit);
         self.stats.memory_shed += u64::from(cause == Cause::MemoryPressure);
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         if let Some(slot) = self.connections.get_mut(number) {
             slot.is.abort(now, cause);
             self.after_connection(number);

@@ -89,10 +89,15 @@ impl Stack {
     }
 
     fn transmit_connection(&mut self, number: u32) -> Option<Outgoing> {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let slot = self.connections.get_mut(number).filter(|slot| slot.due)?;
         slot.due = false;
-        let transmit = slot.is.poll_transmit(now)?;
+        let Some(transmit) = slot.is.poll_transmit(now) else {
+            // What waits for its turn (pacing) has a timer from now on.
+            let tag = Tag::new(Stage::Connection, number);
+            super::schedule(&mut self.deadlines, &mut slot.scheduled, tag, slot.is.poll_timeout());
+            return None;
+        };
         let flow = slot.flow;
         let packet = self.packet(number, &flow, &transmit);
         if self.connections.get(number).is_some_and(|slot| slot.is.ended().is_some()) {
@@ -118,7 +123,7 @@ impl Stack {
     }
 
     fn transmit_opening(&mut self, number: u32) -> Option<Outgoing> {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let slot = self.openings.get_mut(number).filter(|slot| slot.due)?;
         slot.due = false;
         let header = slot.is.poll_transmit(now)?;

@@ -43,7 +43,7 @@ impl Stack {
     }
 
     fn connection_timeout(&mut self, number: u32) {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let Some(slot) = self.connections.get_mut(number) else { return };
         slot.scheduled = Instant::NEVER;
         if slot.is.poll_timeout().is_due(now.time) {
@@ -58,7 +58,7 @@ impl Stack {
     }
 
     fn opening_timeout(&mut self, number: u32) {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let Some(slot) = self.openings.get_mut(number) else { return };
         slot.scheduled = Instant::NEVER;
         let verdict = slot.is.handle_timeout(now);

@@ -23,7 +23,7 @@ impl Stack {
     }
 
     fn trouble_for_connection(&mut self, number: u32, trouble: &Trouble) -> bool {
-        let now = Now { time: self.now, config: &self.config };
+        let now = Now::of(self.now, &self.config, self.held);
         let Some(slot) = self.connections.get_mut(number) else { return false };
         let headers = u16::try_from(header_len(slot.flow.local_address) + tcp::HEADER).unwrap_or(u16::MAX);
         let v4 = slot.flow.local_address.is_ipv4();

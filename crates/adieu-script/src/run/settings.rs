@@ -91,7 +91,8 @@ impl Default for Settings {
             patience: Duration::from_secs(600),
             tick: Duration::ZERO,
             any_shift: false,
-            config: Config::default(),
+            // Windows that scripts can foretell.
+            config: Config { receive_buffer: 256 << 10, send_buffer: 256 << 10, ..Config::default() },
             ipv6: false,
         }
     }

@@ -145,7 +145,30 @@ fn config(dice: &mut Dice, reuse: bool) -> Config {
         config.unsafe_short_time_wait = true;
         config.time_wait_budget = dice.pick(&[1, 52, 104, 1 << 20]);
     }
-    extend(dice, limit(dice.clone(), config, reuse))
+    let config = extend(dice, limit(dice.clone(), config, reuse));
+    grow(dice.clone(), config)
+}
+
+/// Buffers that follow the path, from the size they would have had.
+fn grow(mut dice: Dice, mut config: Config) -> Config {
+    // A source of its own, apart from what comes after.
+    let dice = &mut Dice::new(dice.range(0, u64::MAX - 1), 1);
+    if dice.chance(15) {
+        let most = config.receive_buffer.saturating_mul(dice.small_u32(1, 64));
+        config.receive_buffer_limits = (config.receive_buffer, most);
+        config.receive_buffer = 0;
+    }
+    if dice.chance(15) {
+        let most = config.send_buffer.saturating_mul(dice.small_u32(1, 64));
+        config.send_buffer_limits = (config.send_buffer, most);
+        config.send_buffer = 0;
+    }
+    config
+}
+
+/// What a buffer begins with.
+fn first(fixed: u32, limits: (u32, u32)) -> u64 {
+    u64::from(if fixed > 0 { fixed } else { limits.0 })
 }
 
 /// The extensions of TCP, each on or off, and how its acknowledgments are paced.
@@ -495,7 +518,8 @@ fn close_at_once(dice: &mut Dice, programs: &mut [Program; 2]) {
 fn program(dice: &mut Dice, gentle: bool, own: &Config, peer: &Config) -> Program {
     // Some tens of segments, whatever the sizes: a world is about endings, not about volume.
     let segment = u64::from(own.mtu.min(peer.mtu)).saturating_sub(40).max(28);
-    let at_once = segment.min(u64::from(own.send_buffer)).min(u64::from(peer.receive_buffer));
+    let theirs = first(peer.receive_buffer, peer.receive_buffer_limits);
+    let at_once = segment.min(first(own.send_buffer, own.send_buffer_limits)).min(theirs);
     let total = if dice.chance(20) { 0 } else { dice.log(1, at_once * 40) };
     let reading = match dice.range(0, 9) {
         0..=5 => Reading::Eager,

@@ -92,8 +92,8 @@ impl Machine {
             (SOL_SOCKET, SO_RCVBUF | SO_SNDBUF) => {
                 let Ok(size) = u32::try_from(value) else { return Some(Err("EINVAL")) };
                 self.stack.reconfigure(|config| match name {
-                    SO_RCVBUF => config.receive_buffer = size,
-                    _ => config.send_buffer = size,
+                    SO_RCVBUF => config.receive_buffer = size.max(1),
+                    _ => config.send_buffer = size.max(1),
                 });
                 return Some(Ok(()));
             }

@@ -45,10 +45,10 @@ const COUNTS: &[(&str, Change<u8>)] = &[
 
 /// Sizes; of three numbers the second is the default.
 const SIZES: &[(&str, Change<u32>)] = &[
-    ("net.ipv4.tcp_rmem", |config, size| config.receive_buffer = size),
-    ("net.inet.tcp.recvspace", |config, size| config.receive_buffer = size),
-    ("net.ipv4.tcp_wmem", |config, size| config.send_buffer = size),
-    ("net.inet.tcp.sendspace", |config, size| config.send_buffer = size),
+    ("net.ipv4.tcp_rmem", |config, size| config.receive_buffer = size.max(1)),
+    ("net.inet.tcp.recvspace", |config, size| config.receive_buffer = size.max(1)),
+    ("net.ipv4.tcp_wmem", |config, size| config.send_buffer = size.max(1)),
+    ("net.inet.tcp.sendspace", |config, size| config.send_buffer = size.max(1)),
     ("net.ipv4.tcp_max_syn_backlog", |config, size| config.syn_backlog = size),
 ];
 

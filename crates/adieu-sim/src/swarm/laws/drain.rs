@@ -44,7 +44,8 @@ impl Run {
         let config = &self.plan.config[end.side as usize];
         // One segment may be the one too many, with all that it had overtaken.
         let whole = self.plan.is_calm() && self.plan.wires().all(|wire| wire.reordering == 0);
-        let behind = if whole { 0 } else { u64::from(config.receive_buffer) };
+        let buffer = if config.receive_buffer > 0 { config.receive_buffer } else { config.receive_buffer_limits.1 };
+        let behind = if whole { 0 } else { u64::from(buffer) };
         let sender = &self.plan.config[end.side.other() as usize];
         let segment = u64::from(config.mtu).max(u64::from(sender.super_segment));
         let most = drain.bytes + segment + behind;

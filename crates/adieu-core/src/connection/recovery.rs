@@ -129,7 +129,8 @@ impl Connection {
         }
     }
 
-    /// `octets` more have arrived for good, of `flight` that were outstanding, after a round trip that was perhaps `measured`.
+    /// `octets` more have arrived for good, of `flight` that were outstanding, after a round trip that was perhaps
+    /// `measured`.
     fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, (flight, measured): (u64, Option<Duration>)) {
         self.trouble.progress(now.time);
         let partial = !self.sack && self.trouble.recovering && ack < self.trouble.recover;

@@ -1,9 +1,29 @@
 //! Every tunable of the stack: default, unit, and who asks for it.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 
 use crate::time::Duration;
+
+/// What opens the congestion window once slow start is over, and what a loss leaves of it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Algorithm {
+    /// RFC 9438: a cubic curve of the time since the last loss, and never less than Reno.
+    #[default]
+    Cubic,
+    /// RFC 5681: a segment for each round trip, half after a loss.
+    Reno,
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cubic => "cubic",
+            Self::Reno => "reno",
+        })
+    }
+}
 
 /// What a stack is made with. Times are durations, sizes are bytes, limits are counts.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -85,6 +105,9 @@ pub struct Config {
     pub syn_retries: u8,
     /// Retransmissions of a SYN-ACK before a half-open connection is forgotten. Default 5.
     pub syn_ack_retries: u8,
+    /// Congestion control of connections that choose none of their own ([`Settings::congestion`](crate::Settings::congestion)).
+    /// Default CUBIC.
+    pub congestion: Algorithm,
     /// Segments of the first flight (RFC 6928), at least 1; of large segments fewer, as the RFC has it. Default 10.
     pub initial_window: u8,
     /// Retransmission time before the first measurement (RFC 6298 section 2.1). Default 1 s.
@@ -168,6 +191,7 @@ impl Default for Config {
             retries: 15,
             syn_retries: 7,
             syn_ack_retries: 5,
+            congestion: Algorithm::Cubic,
             initial_window: 10,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),

@@ -14,6 +14,7 @@ mod insight;
 mod names;
 pub(crate) mod network;
 mod pace;
+mod prr;
 mod rack;
 mod reassembly;
 mod recovery;
@@ -22,6 +23,7 @@ mod reset;
 pub(crate) mod rtt;
 mod runs;
 pub(crate) mod send;
+mod spurious;
 pub(crate) mod stamps;
 mod timeout;
 pub(crate) mod timers;
@@ -241,6 +243,8 @@ impl Connection {
         let (theirs, ours) = agreed.shifts.unwrap_or_default();
         let mut timers = Timers::NONE;
         let keepalive = opened.settings.as_ref().and_then(|settings| settings.keepalive);
+        let algorithm = opened.settings.as_ref().and_then(|settings| settings.congestion);
+        let algorithm = algorithm.unwrap_or(now.config.congestion);
         if let Some(keepalive) = keepalive {
             timers.arm(Timer::Idle, now.time + keepalive.idle);
         }
@@ -250,7 +254,7 @@ impl Connection {
             timers,
             rtt,
             rack,
-            congestion: Congestion::new(mss, opened.tries > 2, now.config.initial_window),
+            congestion: Congestion::new(algorithm, mss, opened.tries > 2, now.config.initial_window),
             trouble: Trouble::none(now.time),
             ack: Ack::new(now),
             stamps: agreed.stamps,
@@ -433,6 +437,7 @@ impl Connection {
         }
         self.close.fin_acked();
         self.send.drop_all();
+        self.congestion.forget();
         self.events.add(Events::FINISHED);
     }
 
@@ -480,6 +485,7 @@ impl Connection {
         self.timers.stop_all();
         (self.probe_due, self.tail_due, self.sliver_due, self.keepalive_due) = (false, false, false, false);
         self.send.drop_all();
+        self.congestion.forget();
         // Bytes that came in order stay readable after the peer's reset (RA-16), not after our own abort (AP-7).
         if matches!(why, Ending::Aborted { .. }) {
             self.recv.drop_all();
@@ -780,4 +786,4 @@ impl Connection {
 }
 
 /// A million idle connections must fit beside the application. Raise it only with a reason.
-const _: () = assert!(size_of::<Connection>() <= 624);
+const _: () = assert!(size_of::<Connection>() <= 632);

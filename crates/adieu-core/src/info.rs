@@ -1,5 +1,6 @@
 //! What a connection looks like from inside, under names people know from Linux's `tcp_info`.
 
+use crate::config::Algorithm;
 use crate::connection::close::State;
 use crate::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Info {
     pub rtt_variation: Duration,
     /// Smallest round-trip time; zero without a measurement (`tcpi_min_rtt`).
     pub min_rtt: Duration,
+    /// Congestion control, `cubic` or `reno` (`TCP_CONGESTION`).
+    pub congestion: Algorithm,
     /// Slow-start threshold in bytes; `None` before the first loss (`tcpi_snd_ssthresh`).
     pub slow_start_threshold: Option<u32>,
     /// Congestion window in bytes (`tcpi_snd_cwnd` is in segments).

@@ -36,7 +36,7 @@ mod time;
 mod time_wait;
 pub mod wire;
 
-pub use config::Config;
+pub use config::{Algorithm, Config};
 pub use connection::close::{Closer, State};
 pub use connection::ending::{Cause, Ending, Limit, Order, Phase, Receipt, RecvSide, Released, SendSide, Spent};
 pub use connection::{Connection, DrainBudget, Events, ReadError, Transmit, Unwanted, WriteError};

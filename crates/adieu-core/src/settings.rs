@@ -1,5 +1,6 @@
 //! What an application may choose for one connection, before it exists or while it lives.
 
+use crate::config::Algorithm;
 use crate::time::Duration;
 
 /// Choices for one connection. A listener's are inherited by what it accepts.
@@ -28,6 +29,9 @@ pub struct Settings {
     /// Differentiated services code point of what we send, 0 to 63 (RFC 9293 MUST-48). Seldom worth changing while the
     /// connection lives: what has another code point may overtake what went before (SHLD-23, S23). Default 0.
     pub dscp: u8,
+    /// Congestion control of this connection (`TCP_CONGESTION`). Default `None`:
+    /// [`Config::congestion`](crate::Config::congestion).
+    pub congestion: Option<Algorithm>,
     /// Reports trouble that does not end the connection as [`Events::TROUBLE`](crate::Events::TROUBLE) (RFC 9293
     /// MUST-47, SHLD-20). Default on.
     pub report_trouble: bool,
@@ -55,6 +59,7 @@ impl Default for Settings {
             half_close_total: None,
             max_segment: None,
             dscp: 0,
+            congestion: None,
             report_trouble: true,
         }
     }

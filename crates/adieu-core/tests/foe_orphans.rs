@@ -132,6 +132,22 @@ fn or_2_or_1_further_calls_begin_no_patience_anew() {
     assert_eq!(patience(&|s| s.stack.close(s.now, s.handle.unwrap())), once);
 }
 
+/// OR-1: a drain that comes after a close lasts no longer than the orphan would have.
+#[test]
+fn or_1_a_later_drain_begins_no_time_anew() {
+    let mut s = listening(Family::V4, Config { orphan_time: secs(50), ..config() });
+    s.open_passive(None);
+    s = s.into_state(State::FinWait1);
+    let (handle, began) = (s.handle.expect("it is open"), s.now);
+    s.stack.close(s.now, handle);
+    s.advance(secs(30));
+    s.stack.close_drain(s.now, handle, DrainBudget { bytes: 1000, time: secs(500) });
+    while s.flow_state() != State::Closed {
+        s.next_timer().expect("INV-18");
+    }
+    assert_eq!(s.now.since(began), secs(50));
+}
+
 /// HC-6, TO-9: dropped in FIN-WAIT-2.
 #[test]
 fn hc_6_to_9_an_orphan_in_fin_wait_2() {
@@ -243,7 +259,7 @@ fn or_4_an_owed_ack_does_not_keep_the_whole_connection() {
 fn or_4_the_receipt_of_a_record_knows_what_was_discarded() {
     let mut s = listening(Family::V4, config());
     s.open_passive(None);
-    s.stack.shut_down_read(s.now, s.id(), adieu_core::Unwanted::Discard);
+    s.stack.shut_down_read(s.now, s.id(), Unwanted::Discard);
     s.poll();
     s.send(seg().seq(1).ack(1).data(&bytes(100)));
     s.advance(ms(100));

@@ -1,6 +1,6 @@
 //! What is looked at: who may do what how often, and what the wire may do. Small enough to be looked at in full.
 
-use adieu_core::{Config, Duration, Settings};
+use adieu_core::{Algorithm, Config, Duration, Settings};
 
 /// Bounds of a search.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,7 @@ pub fn base() -> Config {
         retries: 1,
         syn_retries: 1,
         syn_ack_retries: 1,
+        congestion: Algorithm::Reno, // No scope has more in flight than the first window.
         initial_rto: RTO,
         min_rto: RTO,
         max_rto: RTO,

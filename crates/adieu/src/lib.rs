@@ -51,8 +51,8 @@ mod tap;
 mod tasks;
 
 pub use adieu_core::{
-    CarryError, Cause, Closer, Config, DrainBudget, Duration, Ending, Endings, Flow, FlowState, Info, Instant,
-    Keepalive, Leftover, Limit, Order, Phase, PortUsage, Receipt, RecoveryState, RecvSide, Released, SendSide,
+    Algorithm, CarryError, Cause, Closer, Config, DrainBudget, Duration, Ending, Endings, Flow, FlowState, Info,
+    Instant, Keepalive, Leftover, Limit, Order, Phase, PortUsage, Receipt, RecoveryState, RecvSide, Released, SendSide,
     Settings, Spent, State, Stats, Unwanted, Warning,
 };
 pub use error::{AtExpiry, CloseError, LingerError};

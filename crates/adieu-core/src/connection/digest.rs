@@ -35,7 +35,7 @@ impl Connection {
         let Self { timers, rtt, rack, congestion, trouble, ack, stamps, path, drain, .. } = self;
         timers.digest(moment, state);
         rtt.digest(moment, state);
-        congestion.hash(state);
+        congestion.digest(moment, state);
         rack.digest(moment, state);
         trouble.digest(moment, state);
         ack.digest(moment, state);

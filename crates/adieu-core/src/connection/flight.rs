@@ -1,10 +1,14 @@
 //! What has been sent and not acknowledged: runs with their history, and what tells a lost one (RFC 8985, RFC 6582).
 
+use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
+use super::congestion::hystart::HyStart;
 use super::pace::Pace;
+use super::prr::Prr;
 use super::runs::{Fate, Run, Runs};
+use super::spurious::Timeout;
 use crate::digest::{Digest, Moment};
 use crate::seq::Offset;
 use crate::time::{Duration, Instant};
@@ -37,6 +41,17 @@ pub(crate) struct Flight {
     pub(crate) reduced: Instant,
     /// When the next data may leave.
     pub(super) pace: Pace,
+    /// What lies before this left when the congestion window was in use.
+    pub(crate) used_to: Offset,
+    /// FlightSize when something last left: acknowledgments that come together have made it smaller before one of them
+    /// tells of a loss.
+    pub(crate) size: u32,
+    /// The account of a recovery.
+    pub(crate) prr: Option<Prr>,
+    /// The last timeout, in case it was needless.
+    pub(crate) timeout: Option<Box<Timeout>>,
+    /// The rounds of the slow start that began the connection.
+    pub(crate) hystart: HyStart,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -49,10 +64,12 @@ struct Newest {
 impl Digest for Flight {
     fn digest<H: Hasher>(&self, moment: &Moment<'_>, state: &mut H) {
         let Self { runs, lost, sacked, sacked_segments, departed, newest, fack, resent_to, probe, .. } = self;
-        let Self { dsack_round, reduced, pace, .. } = self;
+        let Self { dsack_round, reduced, used_to, size, prr, hystart, timeout, pace, .. } = self;
         // A time that has come is none.
         (pace.free.since(moment.now), pace.waits).hash(state);
         (lost, sacked, sacked_segments, departed, fack, resent_to, probe, dsack_round).hash(state);
+        (used_to, size, prr, hystart).hash(state);
+        timeout.digest(moment, state);
         newest.map(|newest| (newest.end, newest.rtt)).hash(state);
         moment.at(newest.map_or(Instant::NEVER, |newest| newest.sent), state);
         for Run { start, end, sent, fate, resent, doubtful } in runs.iter() {
@@ -89,8 +106,12 @@ pub(crate) struct Witness<'a> {
 pub(crate) struct Delivery {
     /// Octets acknowledged selectively for the first time.
     pub(crate) sacked: u32,
+    /// Octets acknowledged for good that had been selectively before.
+    pub(crate) known: u32,
     /// A round trip of something that was sent once (Karn's rule).
     pub(crate) round_trip: Option<Duration>,
+    /// Something was delivered that left before the last timeout and not again.
+    pub(crate) original: bool,
     /// Something sent earlier arrived later.
     pub(crate) reordering: bool,
     /// Runs looked at, the measure of the work.
@@ -171,6 +192,9 @@ impl Flight {
         self.split(range.start, usize::MAX);
         self.split(range.end, usize::MAX);
         self.resent_to = self.resent_to.max(range.end);
+        if let Some(timeout) = &mut self.timeout {
+            timeout.sent_again(range.end.since(range.start));
+        }
         for at in self.place(range.start)..self.runs.len() {
             let run = self.runs[at];
             if run.start >= range.end {
@@ -201,7 +225,9 @@ impl Flight {
         while let Some(front) = self.runs.first().copied().filter(|front| front.start < ack) {
             delivery.steps += 1;
             let part = Run { end: front.end.min(ack), ..front };
-            if !part.is(Fate::Sacked) {
+            if part.is(Fate::Sacked) {
+                delivery.known += part.len();
+            } else {
                 self.delivered(part, witness, delivery);
             }
             self.forget_fate(part);
@@ -255,6 +281,7 @@ impl Flight {
     /// RFC 8985 section 6.2, steps 2 and 3.
     fn delivered(&mut self, run: Run, witness: &Witness<'_>, delivery: &mut Delivery) {
         let age = witness.now.since(run.sent);
+        delivery.original |= !run.resent && self.timeout.as_ref().is_some_and(|timeout| run.start < timeout.recover);
         if run.end > self.fack {
             self.fack = run.end;
         } else if !run.resent {
@@ -312,7 +339,7 @@ impl Flight {
     /// 6.3). Where the front had been acknowledged selectively, the peer has gone back on its word, and no mark counts
     /// (RFC 2018 section 8).
     pub(crate) fn lose_late(&mut self, now: Instant, mss: u16, window: Duration) {
-        if self.runs.first().is_some_and(|front| front.is(Fate::Sacked)) {
+        if self.is_front_sacked() {
             self.runs.iter_mut().filter(|run| run.is(Fate::Sacked)).for_each(|run| run.fate = Fate::Unknown);
             (self.sacked, self.sacked_segments) = (0, 0);
             return self.lose_all();
@@ -322,6 +349,18 @@ impl Flight {
             self.lose_if(|run| run.sent + rtt + window <= now);
         }
         self.departed = 0;
+    }
+
+    /// Whether the peer has acknowledged the front selectively, which it cannot have meant.
+    pub(crate) fn is_front_sacked(&self) -> bool {
+        self.runs.first().is_some_and(|front| front.is(Fate::Sacked))
+    }
+
+    /// Nothing counts as lost any more, nor does what the answers to needless repetitions seemed to say of the order of
+    /// things.
+    pub(crate) fn revive(&mut self) {
+        self.runs.iter_mut().filter(|run| run.is(Fate::Lost)).for_each(|run| run.fate = Fate::Unknown);
+        (self.lost, self.newest) = (0, None);
     }
 
     /// What could not pass as it was, segments larger than `mss`, counts as lost.

@@ -106,8 +106,9 @@ impl Connection {
         let owned = !self.is_detached();
         let unread = self.recv.discard();
         self.note_discarded(unread);
-        // However long the budget: nobody waits for ever (OR-1).
-        let until = now.time + budget.time.min(now.config.orphan_time);
+        // However long the budget: nobody waits for ever (OR-1), counted from the first close.
+        let gone = if owned { Duration::ZERO } else { self.orphan_age(now.time) };
+        let until = now.time + budget.time.min(now.config.orphan_time.saturating_sub(gone));
         self.drain = Some(Box::new(Drain { bytes: budget.bytes, until }));
         if self.recv.update_due(self.send.mss()) {
             self.ack.owe();

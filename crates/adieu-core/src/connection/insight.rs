@@ -28,6 +28,7 @@ impl Connection {
     pub fn set(&mut self, now: Now<'_>, settings: Settings) {
         let before = self.settings();
         self.settings = (settings != Settings::default()).then(|| Box::new(settings));
+        self.congestion.choose(settings.congestion.unwrap_or(now.config.congestion));
         self.hurry(now);
         if self.ended.is_none() && !self.is_detached() && before.keepalive != settings.keepalive {
             self.trouble.keepalives = 0;
@@ -98,6 +99,7 @@ impl Connection {
             rtt: self.rtt.smoothed(),
             rtt_variation: self.rtt.variation(),
             min_rtt: self.rack.min_rtt(),
+            congestion: self.congestion.algorithm(),
             slow_start_threshold: self.congestion.threshold(),
             congestion_window: length(self.congestion.window()),
             reordering_seen: self.rack.reordering,

@@ -1,7 +1,10 @@
 //! What acknowledgments do to what we send: progress, loss, recovery (RFC 5681, 6298, 6582, 8985).
 
+use super::congestion::Acked;
+use super::congestion::hystart::Pace;
 use super::ending::Phase;
-use super::flight::{Delivery, Flight, Found, Witness};
+use super::flight::{Delivery, Flight, Found, Witness, length};
+use super::prr::Prr;
 use super::timers::Timer;
 use super::{Connection, Events, Now, Trouble};
 use crate::config::ORPHAN_PATIENCE;
@@ -71,19 +74,25 @@ impl Connection {
     /// Something was acknowledged, one way or the other.
     fn handle_news(&mut self, now: Now<'_>, segment: &Segment<'_>, ack: Offset, duplicate: bool) {
         let (before, flight) = (self.send.una(), self.send.outstanding());
-        let duplicates_reported = self.sack && self.note_duplicate_report(segment, ack);
+        let reported = if self.sack { self.note_duplicate_report(segment, ack) } else { 0 };
         let (octets, delivery) = self.deliver(now, segment, ack);
         self.measure(now, segment, ack > before, &delivery);
         self.rack.reordering |= self.sack && delivery.reordering;
-        if ack > before {
-            self.handle_progress(now, ack, octets, flight);
+        self.judge_timeout(now, segment, (before, ack), &delivery);
+        if reported > 0 {
+            self.count_needless(reported);
         }
-        let needless = duplicates_reported || duplicate && segment.options.sack.is_empty();
+        if ack > before {
+            self.handle_progress(now, ack, octets, (flight, delivery.round_trip));
+        }
+        let needless = reported > 0 || duplicate && segment.options.sack.is_empty();
         self.judge_probe(now, ack, needless);
         if self.sack {
-            self.leave_recovery(flight - octets, ack);
+            self.leave_recovery(ack);
             if self.send.outstanding() > 0 {
-                self.look_for_losses(now);
+                let delivered = delivery.sacked + length(octets - u64::from(delivery.known));
+                let lost = self.look_for_losses(now, delivered);
+                self.reduce_evenly(delivered, ack > before && !lost);
             }
         }
         self.send.tidy();
@@ -123,7 +132,8 @@ impl Connection {
         }
     }
 
-    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, flight: u64) {
+    /// `octets` more have arrived for good, of `flight` that were outstanding, after a round trip that was perhaps `measured`.
+    fn handle_progress(&mut self, now: Now<'_>, ack: Offset, octets: u64, (flight, measured): (u64, Option<Duration>)) {
         self.trouble.progress(now.time);
         let partial = !self.sack && self.trouble.recovering && ack < self.trouble.recover;
         if !(partial && self.trouble.partial) {
@@ -134,7 +144,7 @@ impl Connection {
         self.timers.stop(Timer::Early);
         self.trouble.duplicates = 0;
         if !self.trouble.recovering {
-            self.congestion.on_ack(octets);
+            self.open_window(now, ack, octets, measured);
             if let Some(in_flight) = self.send.flight_mut() {
                 in_flight.settle_departed();
             }
@@ -158,6 +168,19 @@ impl Connection {
         self.events.add(Events::WRITABLE);
     }
 
+    fn open_window(&mut self, now: Now<'_>, ack: Offset, octets: u64, measured: Option<Duration>) {
+        let next = self.send.next();
+        let (mut used, mut pace) = (false, Pace::Full);
+        if let Some(flight) = self.send.flight_mut().filter(|flight| ack.0 - octets < flight.used_to.0) {
+            used = true;
+            if self.congestion.is_beginning() {
+                pace = flight.hystart.on_ack(ack, next, measured);
+            }
+        }
+        let (now, smoothed) = (now.time.as_wrapping_millis(), self.rtt.smoothed());
+        self.congestion.on_ack(&Acked { octets, used, pace, now, smoothed });
+    }
+
     // ---- without selective acknowledgments (RFC 6582) ------------------------------------------------------------
 
     /// RFC 5681 section 2: the acknowledgment field of data or of a FIN never counts as a duplicate. Nor does the
@@ -173,6 +196,7 @@ impl Connection {
         if self.sack {
             return; // Without a block it says nothing about loss.
         }
+        self.doubt_timeout(now);
         // Each says that a segment has left the network; the first two let a new one out (RFC 3042).
         // Not after a timeout, when nothing new is to leave.
         let beyond = self.send.una() > self.trouble.recover;
@@ -190,7 +214,7 @@ impl Connection {
             }
             if beyond {
                 self.trouble.duplicates = 0;
-                self.enter_recovery(now);
+                self.enter_recovery(now, 0);
                 self.send.lose_front();
                 self.send.departed(3 * mss, self.trouble.recover);
             }
@@ -199,11 +223,11 @@ impl Connection {
 
     // ---- with them (RFC 8985) ------------------------------------------------------------------------------------
 
-    /// Whether the first block reports a duplicate (RFC 2883 section 4): it lies before the acknowledgment, or within
+    /// How many octets the first block reports as a duplicate (RFC 2883 section 4): it lies before the acknowledgment, or within
     /// the second block. Once in a window of data that says that we were too quick (B-RACK-REO).
-    fn note_duplicate_report(&mut self, segment: &Segment<'_>, ack: Offset) -> bool {
+    fn note_duplicate_report(&mut self, segment: &Segment<'_>, ack: Offset) -> u32 {
         let blocks = segment.options.sack.as_slice();
-        let Some(&(start, end)) = blocks.first() else { return false };
+        let Some(&(start, end)) = blocks.first() else { return 0 };
         let within = |(outer, after): &(Seq, Seq)| start.distance(*outer) >= 0 && end.distance(*after) <= 0;
         let reported = end.distance(segment.ack) <= 0 || blocks.get(1).is_some_and(within);
         if let Some(flight) = self.send.flight_mut().filter(|flight| ack >= flight.dsack_round) {
@@ -222,26 +246,45 @@ impl Connection {
                 Some(_) => {}
             }
         }
-        reported
+        if reported { u32::try_from(end.distance(start)).unwrap_or(0).max(1) } else { 0 }
     }
 
-    fn leave_recovery(&mut self, in_flight: u64, ack: Offset) {
+    fn leave_recovery(&mut self, ack: Offset) {
         if self.trouble.recovering && ack >= self.trouble.recover {
             self.trouble.recovering = false;
-            self.congestion.on_recovered(in_flight);
+            if let Some(flight) = self.send.flight_mut() {
+                flight.prr = None;
+            }
+            self.congestion.on_reduced();
             self.rack.recovered();
         }
     }
 
-    /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment or when their timer fires.
-    pub(super) fn look_for_losses(&mut self, now: Now<'_>) {
+    /// RFC 8985 section 6.2, steps 4 and 5, after an acknowledgment of `delivered` octets or when their timer fires;
+    /// whether there were any.
+    pub(super) fn look_for_losses(&mut self, now: Now<'_>, delivered: u32) -> bool {
+        if self.is_asking() {
+            return false; // What left before the timeout would all count as lost (RFC 5682 section 3.1).
+        }
         let found = self.send.find_losses(now.time, self.reordering_window());
         if found.lost > 0 {
-            self.react_to(now, found);
+            self.react_to(now, found, delivered);
         }
         match found.wait {
             Some(wait) => self.timers.arm(Timer::Early, now.time + wait),
             None => self.watch_tail(now),
+        }
+        found.lost > 0
+    }
+
+    /// In a recovery the window is what is in the network and what may leave for what has arrived (B-PRR-ACK).
+    fn reduce_evenly(&mut self, delivered: u32, safe: bool) {
+        let (in_network, mss) = (self.send.in_network(), self.send.mss());
+        let threshold = self.congestion.threshold().unwrap_or(u32::MAX);
+        let prr = self.send.flight_mut().and_then(|flight| flight.prr.as_mut());
+        if let Some(prr) = prr.filter(|_| delivered > 0) {
+            let may = prr.on_ack(delivered, length(in_network), threshold, mss, safe);
+            self.congestion.set_window(in_network + u64::from(may));
         }
     }
 
@@ -251,16 +294,30 @@ impl Connection {
     }
 
     /// One reduction for a window of data, and another where what was sent again is lost again (RFC 5681 section 4.3).
-    fn react_to(&mut self, now: Now<'_>, found: Found) {
+    fn react_to(&mut self, now: Now<'_>, found: Found, delivered: u32) {
         let new_window = !self.trouble.recovering && self.send.una() >= self.trouble.recover;
         if new_window || found.again {
-            self.enter_recovery(now);
+            self.enter_recovery(now, delivered);
+        } else if self.trouble.recovering {
+            // What has left the network unheard makes no room: only what arrives does.
+            self.congestion.set_window(self.congestion.window().saturating_sub(found.lost.into()));
         }
     }
 
-    fn enter_recovery(&mut self, now: Now<'_>) {
+    /// With selective acknowledgments the window shrinks evenly (B-PRR): at first the front leaves, which has its own
+    /// right to, and then what [`Connection::reduce_evenly`] grants.
+    fn enter_recovery(&mut self, now: Now<'_>, delivered: u32) {
         self.trouble = Trouble { recover: self.send.next(), recovering: true, partial: false, ..self.trouble };
-        self.reduce(now, self.send.outstanding());
+        let in_flight = self.send.flight().map_or(0, |flight| u64::from(flight.size));
+        self.reduce(now, in_flight.max(self.send.outstanding()));
+        if !self.sack {
+            return; // RFC 6582's window.
+        }
+        let (outstanding, in_network) = (self.send.outstanding(), self.send.in_network());
+        if let Some(flight) = self.send.flight_mut() {
+            flight.prr = Some(Prr::new(length(outstanding) - flight.sacked() + delivered));
+            self.congestion.set_window(in_network + u64::from(self.send.mss()));
+        }
     }
 
     /// What limited transmit sent beyond the congestion window does not count (B-CC-LOSS).
@@ -269,6 +326,7 @@ impl Connection {
         if let Some(flight) = self.send.flight_mut() {
             flight.reduced = now.time;
             flight.probe = None;
+            flight.timeout = None;
         }
     }
 
@@ -308,7 +366,7 @@ impl Connection {
     pub(super) fn early_due(&mut self, now: Now<'_>) {
         let Some(flight) = self.send.flight() else { return };
         if flight.sacked() > 0 || self.trouble.recovering {
-            self.look_for_losses(now);
+            self.look_for_losses(now, 0);
             // What the timer found is sent again only now, and needs its time (RFC 8985 section 8).
             return self.timers.arm(Timer::Retransmit, now.time + self.rtt.rto(now.config));
         }

@@ -356,8 +356,7 @@ impl Send {
     }
 
     fn new_range(&self, shape: &Shape, room: u64, most: u64) -> Option<Range<Offset>> {
-        let window = (self.una + u64::from(self.window)).since(self.next);
-        let data = self.unsent();
+        let (window, data) = (self.window_left(), self.unsent());
         if data == 0 {
             // A lone FIN may exceed the congestion window by its one number (FS-3), never the peer's window (ZW-3).
             return (self.fin == self.next && window > 0).then(|| self.fin..self.fin + 1);
@@ -404,17 +403,26 @@ impl Send {
         (len > 0).then_some(len)
     }
 
+    /// Octets beyond SND.NXT that the peer's window has room for.
+    pub(crate) fn window_left(&self) -> u64 {
+        (self.una + u64::from(self.window)).since(self.next)
+    }
+
+    /// One segment that was never sent, whatever the congestion window says.
+    pub(crate) fn fresh_range(&self, mss: u16) -> Option<Range<Offset>> {
+        let everything = Shape { congestion_window: u64::MAX, super_segment: 0, mss, nodelay: true, sliver: false };
+        if self.window == 0 { None } else { self.new_range(&everything, u64::MAX, u64::from(mss)) }
+    }
+
     /// What to repeat, or to send ahead of the congestion window, where the last segments may be lost (RFC 8985 section
     /// 7.3).
     pub(crate) fn tail_range(&self, mss: u16) -> Option<Range<Offset>> {
-        let everything = Shape { congestion_window: u64::MAX, super_segment: 0, mss, nodelay: true, sliver: false };
-        let new = if self.window == 0 { None } else { self.new_range(&everything, u64::MAX, u64::from(mss)) };
         let last = || {
             let data = self.next.min(self.fin);
             let start = Offset(data.0.saturating_sub(u64::from(mss)).max(self.una.0));
             (start < self.next).then_some(start..self.next)
         };
-        new.or_else(last)
+        self.fresh_range(mss).or_else(last)
     }
 
     /// The one octet that asks a closed window whether it is still closed (ZW-2, ZW-3): the oldest in flight, else the

@@ -42,6 +42,7 @@ impl Connection {
         if let Some(phase) = self.out_of_patience(now, self.trouble.tries) {
             return self.give_up_with_reset(now, phase);
         }
+        let ask = self.note_timeout(now);
         let in_flight = self.send.outstanding().min(self.congestion.window());
         self.congestion.on_timeout(in_flight, self.trouble.tries == 0);
         self.trouble.tries = self.trouble.tries.saturating_add(1);
@@ -50,18 +51,30 @@ impl Connection {
         }
         self.rtt.back_off();
         self.trouble = Trouble { recover: self.send.next(), duplicates: 0, recovering: false, ..self.trouble };
-        self.lose_by_timer(now);
+        self.lose_by_timer(now, ask);
         self.timers.stop(Timer::Early);
         self.timers.arm(Timer::Retransmit, self.retransmit_at(now));
     }
 
+    /// The front counts as lost; the rest only if the answer to that is not to tell whether it does (`ask`).
+    fn lose_by_timer(&mut self, now: Now<'_>, ask: bool) {
+        let Some(flight) = self.send.flight_mut() else { return };
+        flight.probe = None;
+        flight.prr = None;
+        flight.reduced = now.time;
+        if ask {
+            flight.settle_departed();
+            self.send.lose_front();
+        } else {
+            self.lose_late(now);
+        }
+    }
+
     /// With RACK the timer says nothing about what was sent late (RFC 8985 section 6.3); without it everything is lost.
-    fn lose_by_timer(&mut self, now: Now<'_>) {
+    pub(super) fn lose_late(&mut self, now: Now<'_>) {
         let (mss, window) = (self.send.mss(), self.reordering_window());
         let sack = self.sack;
         let Some(flight) = self.send.flight_mut() else { return };
-        flight.probe = None;
-        flight.reduced = now.time;
         if sack {
             flight.lose_late(now.time, mss, window);
         } else {

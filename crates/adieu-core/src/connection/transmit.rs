@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::flight::LossProbe;
+use super::flight::{LossProbe, length};
 use super::send::Shape;
 use super::timers::Timer;
 use super::{Connection, Farewell, Now};
@@ -52,6 +52,9 @@ impl Connection {
         {
             return Some(self.transmit_tail(now, &range));
         }
+        if let Some(range) = self.asking_range(now) {
+            return Some(self.transmit(now, &range, false));
+        }
         let range = if probe { self.send.probe_range() } else { self.send.next_range(&self.shape(now)) };
         self.sliver_due = false;
         self.stop_pacing_timer();
@@ -74,7 +77,9 @@ impl Connection {
             self.try_wider(now);
         }
         if self.send.outstanding() == 0 && self.send.unsent() > 0 {
-            let idle = now.time.as_wrapping_millis().wrapping_sub(self.sent);
+            let millis = now.time.as_wrapping_millis();
+            let idle = millis.wrapping_sub(self.sent);
+            self.congestion.on_start(millis);
             if u128::from(idle) > self.rtt.rto(now.config).as_millis() {
                 self.congestion.on_idle(now.config.initial_window);
             }
@@ -92,7 +97,7 @@ impl Connection {
     }
 
     /// Payload that fits into one segment beside its options, as they are now (MUST-16).
-    fn segment_room(&self) -> u16 {
+    pub(super) fn segment_room(&self) -> u16 {
         let mss = self.send.mss();
         if !self.recv.has_blocks() {
             return mss;
@@ -135,6 +140,7 @@ impl Connection {
         if fin {
             self.close.fin_sent();
         }
+        self.note_use(range);
         let data = self.send.data_in(range);
         let len = data.end - data.start;
         self.count_departure(again, len, u64::from(mss));
@@ -164,6 +170,20 @@ impl Connection {
         self.ack.take();
         let segment_size = if len == 0 { 0 } else { mss };
         self.segment(header, data, segment_size)
+    }
+
+    /// Whether acknowledgments of what has left so far may open the congestion window; and what a recovery has sent.
+    fn note_use(&mut self, range: &Range<Offset>) {
+        let (next, used) = (self.send.next(), self.congestion.is_used(self.send.in_network()));
+        let outstanding = length(self.send.outstanding());
+        let Some(flight) = self.send.flight_mut() else { return };
+        flight.size = outstanding;
+        if used {
+            flight.used_to = next;
+        }
+        if let Some(prr) = &mut flight.prr {
+            prr.sent(length(range.end.since(range.start)));
+        }
     }
 
     /// Whether the early timer waits for what others have overtaken: that must not be put off by new data.

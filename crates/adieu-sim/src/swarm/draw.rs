@@ -246,6 +246,7 @@ fn settings(dice: &mut Dice) -> Settings {
         exchange_user_timeout: dice.chance(20),
         max_segment: None,
         dscp: dice.small_u8(0, 63),
+        congestion: None,
         report_trouble: dice.chance(80),
     }
 }

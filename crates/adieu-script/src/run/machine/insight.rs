@@ -132,6 +132,7 @@ mod tests {
             rtt: Duration::from_micros(11),
             rtt_variation: Duration::from_micros(12),
             min_rtt: Duration::from_micros(13),
+            congestion: adieu_core::Algorithm::Cubic,
             slow_start_threshold: None,
             congestion_window: 14_600,
             reordering_seen: true,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adieu_core::{Config, Keepalive, Stack};
+use adieu_core::{Algorithm, Config, Keepalive, Stack};
 
 use crate::run::parameters::LARGEST_BUFFER;
 
@@ -51,11 +51,21 @@ const SIZES: &[(&str, Change<u32>)] = &[
     ("net.ipv4.tcp_max_syn_backlog", |config, size| config.syn_backlog = size),
 ];
 
+/// What opens the congestion window, by its name.
+const CONGESTION: &str = "net.ipv4.tcp_congestion_control";
+
 /// Sets a parameter of a system, where the stack has one of its kind; whether it has.
 pub(super) fn sysctl(name: &str, value: &str, stack: &mut Stack, keepalive: &mut Keepalive) -> Result<bool, String> {
     let needed = || format!("{name} needs a number, not {value:?}");
     let number = || value.split_whitespace().next().unwrap_or("").parse::<u64>().map_err(|_| needed());
-    if let Some((_, change)) = SWITCHES.iter().find(|(known, _)| *known == name) {
+    if name == CONGESTION {
+        let algorithm = match value.trim() {
+            "cubic" => Algorithm::Cubic,
+            "reno" => Algorithm::Reno,
+            other => return Err(format!("{name} is cubic or reno, not {other:?}")),
+        };
+        stack.reconfigure(|config| config.congestion = algorithm);
+    } else if let Some((_, change)) = SWITCHES.iter().find(|(known, _)| *known == name) {
         let on = number()? != 0;
         stack.reconfigure(|config| change(config, on));
     } else if let Some((_, unit, change)) = TIMES.iter().find(|(known, ..)| *known == name) {

@@ -30,9 +30,10 @@ impl Turn<'_> {
         if closed || !is_synchronized(stack.state(handle)) || stack.receipt(handle).is_some() {
             return;
         }
-        let time = budget.time.min(stack.config().orphan_time);
+        // An orphan's time counts from the first close.
+        let last = end.app.closed.unwrap_or(now) + stack.config().orphan_time;
         let bytes = before.map_or(0, |drain| drain.bytes) + stack.unread(handle) + budget.bytes;
-        self.ends.get_mut(self.at).drain = Some(Drain { bytes, until: now + time });
+        self.ends.get_mut(self.at).drain = Some(Drain { bytes, until: last.min(now + budget.time) });
     }
 }
 

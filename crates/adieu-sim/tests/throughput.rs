@@ -1,6 +1,6 @@
 //! How fast transfers are over long and lossy paths, as tables, and what must hold of them.
 
-use adieu_core::{Config, Duration};
+use adieu_core::{Algorithm, Config, Duration};
 
 #[path = "throughput/grid.rs"]
 mod grid;
@@ -56,6 +56,21 @@ fn x_cubic_one_percent_of_loss_leaves_what_the_response_function_says() {
     let wanted = response(way.loss, way.rtt) * MSS * 10 / 1000;
     let rate = median(rates);
     assert!(rate * 10 >= wanted * 9, "{rate} bytes a second of {wanted}");
+}
+
+/// X-CUBIC: on no lossy path CUBIC gets less than Reno does, but for the chance of 20 medians (a twentieth).
+#[test]
+fn x_cubic_is_never_below_new_reno() {
+    for (loss, rtt) in [(1000, 100), (10_000, 20), (10_000, 100), (30_000, 100)] {
+        let way = Way { loss, reordering: 0, rtt: ms(rtt), link: (LINK, 1 << 20) };
+        let bytes = 4 << 20;
+        let rates = [Algorithm::Cubic, Algorithm::Reno].map(|congestion| {
+            let config = Config { congestion, ..Buffer::Fixed(1 << 20).config() };
+            let config = [config.clone(), config];
+            median(grid::each_seed(|seed| transfer::transfer(seed, &way, &config, bytes).rate(bytes)))
+        });
+        assert!(rates[0] * 20 >= rates[1] * 19, "{loss} millionths, {rtt} ms: {rates:?}");
+    }
 }
 
 /// A buffer of its own size is as good as one that was chosen for the path: no less than nine tenths of it, where the

@@ -1,7 +1,7 @@
 //! What a reset does in the instant in which it comes (1.2.5), and that nothing else is said to it (INV-14).
 
 use adieu_core::wire::Flags;
-use adieu_core::{Glance, State};
+use adieu_core::{Ending, Glance, State};
 
 use super::super::run::Run;
 use crate::Summary;
@@ -54,7 +54,13 @@ impl Run {
         // A keepalive may be due in this very instant.
         let keeps = self.plan.talks[it.talk].settings[it.side as usize].keepalive.is_some();
         let asks = keeps && self.trail(end).next == Some(segment.seq + 1);
-        let answer = segment.len == 0 && !segment.has(Flags::SYN) && !segment.has(Flags::FIN) && !asks;
+        // And a connection may be given up in it, for whatever reason of ours.
+        let given_up = it.receipt.or(it.shown).is_some_and(|receipt| {
+            let ours = matches!(receipt.ending, Ending::Aborted { .. } | Ending::TimedOut { .. });
+            ours && receipt.spent.ended() == self.instants.at
+        });
+        let own = asks || segment.has(Flags::RST) && given_up;
+        let answer = segment.len == 0 && !segment.has(Flags::SYN) && !segment.has(Flags::FIN) && !own;
         let moment = self.moment(end);
         let Some((what, left)) = moment.quiet.as_mut().filter(|_| answer) else { return };
         if *left > 0 {

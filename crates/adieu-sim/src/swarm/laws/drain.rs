@@ -55,7 +55,7 @@ impl Run {
         }
         let ended = receipt.spent.ended();
         assert!(ended <= drain.until + ROUNDING, "UD-8: it lasts beyond {drain:?}: {ended:?} {end:#?}");
-        let timely = ended >= drain.until;
+        let timely = ended + ROUNDING >= drain.until;
         let over = receipt.ending;
         let by_time = matches!(over, Ending::Aborted { cause: Cause::PolicyLimit(Limit::DrainTime), .. });
         assert!(timely || !by_time, "UD-8: it ends before {drain:?}: {ended:?} {end:#?}");

@@ -5,14 +5,14 @@ mod script;
 use adieu_core::wire::Flags;
 use adieu_core::wire::checksum::sum;
 use adieu_core::wire::ip::{CE, ECT_0};
-use adieu_core::{Config, Ecn, RecoveryState, Settings, State};
+use adieu_core::{Algorithm, Config, Ecn, RecoveryState, Settings, State};
 use script::{MSS, Script, Seen, bytes, config, ms, secs, seg};
 
 const SETUP: Flags = Flags::ECE.with(Flags::CWR);
 const ONE: i32 = 1460;
 
 fn with(ecn: Ecn) -> Config {
-    Config { ecn, quick_acks: 0, ..config() }
+    Config { ecn, quick_acks: 0, congestion: Algorithm::Reno, ..config() }
 }
 
 /// Established by a peer that has asked, and was told yes.
@@ -294,6 +294,21 @@ fn b_ecn_one_cut_for_a_window() {
     s.send(ack(12).flag(Flags::ECE));
     let info = s.info();
     assert_eq!((info.marks_heeded, info.congestion_window), (2, 5 * 1460 / 2), "the next window");
+}
+
+/// B-ECN, B-CUBIC-CUT: CUBIC leaves seven tenths of the flight, and below two segments one where a mark said so.
+#[test]
+fn b_ecn_b_cubic_cut_an_echo_cuts_as_the_algorithm_does() {
+    let mut s = agreed(Config { congestion: Algorithm::Cubic, ..with(Ecn::Accept) });
+    flight(&mut s, 10);
+    s.send(seg().seq(1).ack(1 + 2 * ONE).win(65_535).flag(Flags::ECE));
+    let info = s.info();
+    assert_eq!((info.congestion_window, info.slow_start_threshold), (7 * 1460, Some(7 * 1460)));
+    for round in 0..8 {
+        s.send(seg().seq(1).ack(1 + ONE * (10 + round)).win(65_535).flag(Flags::ECE));
+        flight(&mut s, 1);
+    }
+    assert_eq!((s.info().congestion_window, s.info().slow_start_threshold), (1460, Some(2 * 1460)));
 }
 
 /// B-ECN: a loss in the window of an echo is the same congestion, and so is an echo in the window of a loss; CWR

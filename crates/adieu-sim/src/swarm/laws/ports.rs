@@ -24,7 +24,7 @@ pub(in super::super) struct Ports {
     /// What gave way to others before its time (TW-14).
     evicted: BTreeMap<Flow, Evicted>,
     /// The last exact reset that came in TIME-WAIT.
-    reset: Option<(Flow, Instant)>,
+    reset: BTreeMap<Flow, Instant>,
 }
 
 /// What a connection leaves behind.
@@ -171,7 +171,7 @@ impl Run {
         let config = &self.plan.config[side as usize];
         let wait = config.time_wait(Duration::ZERO);
         if segment.has(Flags::RST) && Some(segment.seq) == receives {
-            self.ports[side as usize].reset = Some((flow, now));
+            self.ports[side as usize].reset.insert(flow, now);
         }
         let Some(parted) = self.ports[side as usize].first(&flow).filter(|parted| parted.stay == Stay::TimeWait) else {
             return;
@@ -211,7 +211,7 @@ impl Run {
         let config = &self.plan.config[n];
         match how {
             Released::Immediately => {
-                let reset = config.reset_ends_time_wait && self.ports[n].reset == Some((flow, now));
+                let reset = config.reset_ends_time_wait && self.ports[n].reset.get(&flow) == Some(&now);
                 let kept = parted.stay == Stay::TimeWait && !reset;
                 assert!(!kept, "TW-1, TO-10: {}", of());
                 let aside = matches!(parted.stay, Stay::Quarantine);

@@ -33,6 +33,7 @@ impl Connection {
     /// Panics, in debug builds, where something waits to be sent or acknowledged and nothing will look at it again.
     pub(super) fn check_waits(&self) {
         let waited_for = self.timers.is_armed(Timer::Retransmit) || self.timers.is_armed(Timer::Persist);
+        let waited_for = waited_for || self.pacing_deadline() != crate::Instant::NEVER;
         debug_assert!(waited_for || !self.send.is_pending(), "L2: nobody waits for {:?}", self.send);
     }
 }

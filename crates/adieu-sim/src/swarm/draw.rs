@@ -1,6 +1,6 @@
 //! How a seed draws a world.
 
-use adieu_core::{Config, DrainBudget, Duration, Keepalive, Seq, Settings, State, Unwanted};
+use adieu_core::{Algorithm, Config, DrainBudget, Duration, Ecn, Keepalive, Seq, Settings, State, Unwanted};
 use adieu_trace::Side;
 
 use super::dice::Dice;
@@ -149,7 +149,7 @@ fn config(dice: &mut Dice, reuse: bool) -> Config {
     grow(dice.clone(), config)
 }
 
-/// Buffers that follow the path, from the size they would have had.
+/// What fits it to its path: buffers that grow, from the size they would have had, and the pace.
 fn grow(mut dice: Dice, mut config: Config) -> Config {
     // A source of its own, apart from what comes after.
     let dice = &mut Dice::new(dice.range(0, u64::MAX - 1), 1);
@@ -163,6 +163,10 @@ fn grow(mut dice: Dice, mut config: Config) -> Config {
         config.send_buffer_limits = (config.send_buffer, most);
         config.send_buffer = 0;
     }
+    config.congestion = dice.pick(&[Algorithm::Cubic, Algorithm::Reno]);
+    config.ecn = dice.pick(&[Ecn::Off, Ecn::Accept, Ecn::Ask, Ecn::Ask]);
+    config.path_probes = dice.chance(70);
+    config.pacing = dice.chance(15);
     config
 }
 
@@ -409,7 +413,8 @@ fn fault(dice: &mut Dice) -> Fault {
     let strike = match dice.range(0, 9) {
         0..=3 => Strike::Lose,
         4..=5 => Strike::Hold(later),
-        6..=8 => Strike::Again(later),
+        6..=7 => Strike::Again(later),
+        8 => Strike::Mark,
         _ => Strike::Corrupt,
     };
     let fault = Fault::new(class, strikes, strike);

@@ -116,7 +116,9 @@ impl Run {
         let state = if state == State::Listen { State::Closed } else { state };
         let end = self.ends.get_mut(at);
         let opening = matches!(end.state, State::SynSent | State::SynReceived);
-        if end.gone || end.lost && opening {
+        // What died with its host has not ended, and so is no record of the next program's.
+        let died = end.lost && end.receipt.is_none();
+        if end.gone || died && (opening || state == State::TimeWait) {
             return; // What has the flow now was there before.
         }
         // What either end has begun over a record leaves the record as it was (TW-9).

@@ -23,7 +23,7 @@ pub(in super::super) struct Ports {
     parted: BTreeMap<Flow, VecDeque<Parted>>,
     /// What gave way to others before its time (TW-14).
     evicted: BTreeMap<Flow, Evicted>,
-    /// The last exact reset that came in TIME-WAIT.
+    /// When an exact reset came last in TIME-WAIT.
     reset: BTreeMap<Flow, Instant>,
 }
 
@@ -294,7 +294,7 @@ impl Run {
         let later = self.ports[n].first(&flow).is_some_and(|parted| parted.stay == Stay::TimeWait);
         let evicted = self.ports[n].evicted.remove(&flow).filter(|_| !later);
         if let Some(evicted) = evicted.filter(|evicted| now < evicted.until) {
-            let quiet = now >= evicted.began + QUIET;
+            let quiet = now + ROUNDING >= evicted.began + QUIET;
             let may = stamping && evicted.stamped && quiet;
             assert!(may, "TW-14, INV-23: {flow} at {now:?}, and nothing was left of {evicted:?}");
         }
@@ -303,7 +303,7 @@ impl Run {
         else {
             return;
         };
-        let quiet = now >= parted.since.max(parted.spoke) + QUIET;
+        let quiet = now + ROUNDING >= parted.since.max(parted.spoke) + QUIET;
         assert!(stamping && parted.stamped && quiet, "TW-13, INV-23: {flow} at {now:?}: {parted:#?}");
     }
 }

@@ -169,6 +169,9 @@ pub(super) struct Lives {
     pub(super) state: Option<State>,
     /// An incarnation has begun whose SYN has not left yet.
     unsaid: bool,
+    /// The last incarnation was an attempt that has gone: a record that is there all of a sudden, because another program
+    /// has it from the one before, is of one before that.
+    attempted: bool,
     /// Somebody has forged a segment: what it did is nobody's fault.
     pub(super) forged: bool,
 }
@@ -204,7 +207,9 @@ impl Lives {
             (true, false) => self.unsaid = false,
             (false, false) | (true, true) => {}
         }
-        if opening(before) && after == State::TimeWait {
+        let imported = before == State::Closed && self.attempted;
+        self.attempted = opening(before) && after == State::Closed || self.attempted && before == after;
+        if (opening(before) || imported) && after == State::TimeWait {
             // TW-9: the record that the attempt had hidden is back.
             self.now = self.before.take().or(self.now);
         }

@@ -51,8 +51,8 @@ pub struct Config {
     /// Least and most bytes of a send buffer whose size is not fixed; the least while connections hold more than half
     /// of [`Config::memory`]. Default 256 KiB and 4 MiB.
     pub send_buffer_limits: (u32, u32),
-    /// Spreads what the congestion window allows over the round trip, at 1.25 windows in one, and 2 in slow start, instead
-    /// of sending it in bursts: for paths with short queues. Default off.
+    /// Spreads what the congestion window allows over the round trip, at 1.25 windows in one, and 2 in slow start,
+    /// instead of sending it in bursts: for paths with short queues. Default off.
     pub pacing: bool,
     /// 2 x MSL, the stay in TIME-WAIT (RFC 9293 MUST-13; TW-2). 30 s to 240 s, others are brought into that range by
     /// [`Config::time_wait`]. Default 60 s.
@@ -105,8 +105,8 @@ pub struct Config {
     pub syn_retries: u8,
     /// Retransmissions of a SYN-ACK before a half-open connection is forgotten. Default 5.
     pub syn_ack_retries: u8,
-    /// Congestion control of connections that choose none of their own ([`Settings::congestion`](crate::Settings::congestion)).
-    /// Default CUBIC.
+    /// Congestion control of connections that choose none of their own
+    /// ([`Settings::congestion`](crate::Settings::congestion)). Default CUBIC.
     pub congestion: Algorithm,
     /// Segments of the first flight (RFC 6928), at least 1; of large segments fewer, as the RFC has it. Default 10.
     pub initial_window: u8,

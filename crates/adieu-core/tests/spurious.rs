@@ -73,7 +73,8 @@ fn b_frto_a_pause_costs_one_segment_and_no_window() {
     }
 }
 
-/// B-FRTO, section 2.1: a duplicate is the second answer: it was a loss, and at most three segments leave of the flight.
+/// B-FRTO, section 2.1: a duplicate is the second answer: it was a loss, and at most three segments leave of the
+/// flight.
 #[test]
 fn b_frto_without_blocks_a_duplicate_says_that_it_was_needed() {
     let mut s = timed_out(Peer::Plain, Algorithm::Cubic);
@@ -119,8 +120,8 @@ fn b_frto_an_answer_to_everything_is_slow_start() {
     }
 }
 
-/// B-FRTO, section 3.1: blocks before the front moves say nothing; then new data that arrives before any of the old says
-/// that it was needed, old data that never went again says that it was not.
+/// B-FRTO, section 3.1: blocks before the front moves say nothing; then new data that arrives before any of the old
+/// says that it was needed, old data that never went again says that it was not.
 #[test]
 fn b_frto_blocks_tell_old_from_new() {
     for original in [false, true] {

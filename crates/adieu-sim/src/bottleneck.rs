@@ -34,8 +34,8 @@ impl Bottleneck {
         self.waiting.iter().filter(|(leaves, _)| *leaves > now).map(|(_, bytes)| bytes).sum()
     }
 
-    /// A packet of `bytes` comes at `now`, not before the one ahead of it. When it has left the link; `None` where there
-    /// is no room for it.
+    /// A packet of `bytes` comes at `now`, not before the one ahead of it. When it has left the link; `None` where
+    /// there is no room for it.
     pub(crate) fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
         let bytes = bytes as u64;
         while let Some((_, gone)) = self.waiting.pop_front_if(|(leaves, _)| *leaves <= now) {

@@ -98,8 +98,8 @@ fn x_cubic_the_response_function_at_one_percent_of_loss() {
     assert!(cubic >= reno, "{cubic}, Reno {reno}");
 }
 
-/// X-CUBIC: where little is lost on a long path the curve is what counts: equation (5) of RFC 9438 section 5.1 with C 0.4
-/// and beta 0.7, which is 1.05 x (RTT / p)^(3/4), and well above Reno.
+/// X-CUBIC: where little is lost on a long path the curve is what counts: equation (5) of RFC 9438 section 5.1 with C
+/// 0.4 and beta 0.7, which is 1.05 x (RTT / p)^(3/4), and well above Reno.
 #[test]
 fn x_cubic_on_a_long_path_the_window_is_beyond_renos() {
     let (one_in, rtt) = (4000, ms(200));
@@ -127,8 +127,8 @@ fn b_hystart_slow_start_ends_before_the_queue_is_long() {
     }
 }
 
-/// X-PRR, B-PRR: one segment of a large window is lost. The round trip of the recovery goes on sending, a little slower:
-/// neither silence for half of it nor a burst, and the flight ends at the threshold.
+/// X-PRR, B-PRR: one segment of a large window is lost. The round trip of the recovery goes on sending, a little
+/// slower: neither silence for half of it nor a burst, and the flight ends at the threshold.
 #[test]
 fn x_prr_a_recovery_sends_on_evenly() {
     for algorithm in [Algorithm::Cubic, Algorithm::Reno] {

@@ -29,8 +29,8 @@ fn x_cubic_throughput_by_loss_round_trip_reordering_and_buffer() {
 }
 
 /// RFC 9438 section 5.2: the average window at a rate of loss events of `loss` millionths, in thousandths of a segment.
-/// The larger of CUBIC's own (equation 6 with C = 0.4 and beta = 0.7) and that of its Reno-friendly region (section 4.3:
-/// the same as Reno's).
+/// The larger of CUBIC's own (equation 6 with C = 0.4 and beta = 0.7) and that of its Reno-friendly region (section
+/// 4.3: the same as Reno's).
 fn response(loss: u32, rtt: Duration) -> u64 {
     let (p, rtt) = (f64::from(loss) / 1e6, rtt.as_secs_f64());
     let cubic = 1.054 * (rtt / p).powf(0.75);

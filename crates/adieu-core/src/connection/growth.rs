@@ -1,6 +1,7 @@
-//! How large buffers should be. The sender's: twice the congestion window. The receiver's: at least twice what the application reads in a round trip, so that the window
-//! never holds back a sender whose data is wanted. (Dynamic right-sizing: the receiver follows the sender's congestion
-//! window, which it does not see, by what arrives and is read.)
+//! How large buffers should be. The sender's: twice the congestion window. The receiver's: at least twice what the
+//! application reads in a round trip, so that the window never holds back a sender whose data is wanted. (Dynamic
+//! right-sizing: the receiver follows the sender's congestion window, which it does not see, by what arrives and is
+//! read.)
 
 use core::hash::{Hash, Hasher};
 
@@ -63,9 +64,9 @@ impl Growth {
         Self { begun: now.as_wrapping_millis(), read: 0 }
     }
 
-    /// Data comes, and `read` bytes have been read in all. Where a round is over, and `capacity` is less than twice what
-    /// was read in it: how large the buffer should be. Four times that: as much as can be read while it is on its way
-    /// again, and the double of both, which slow start sends in the next round.
+    /// Data comes, and `read` bytes have been read in all. Where a round is over, and `capacity` is less than twice
+    /// what was read in it: how large the buffer should be. Four times that: as much as can be read while it is on its
+    /// way again, and the double of both, which slow start sends in the next round.
     pub(super) fn after_round(
         &mut self,
         now: Instant,

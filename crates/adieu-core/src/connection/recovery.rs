@@ -242,8 +242,8 @@ impl Connection {
 
     // ---- with them (RFC 8985) ------------------------------------------------------------------------------------
 
-    /// How many octets the first block reports as a duplicate (RFC 2883 section 4): it lies before the acknowledgment, or within
-    /// the second block. Once in a window of data that says that we were too quick (B-RACK-REO).
+    /// How many octets the first block reports as a duplicate (RFC 2883 section 4): it lies before the acknowledgment,
+    /// or within the second block. Once in a window of data that says that we were too quick (B-RACK-REO).
     fn note_duplicate_report(&mut self, segment: &Segment<'_>, ack: Offset) -> u32 {
         let blocks = segment.options.sack.as_slice();
         let Some(&(start, end)) = blocks.first() else { return 0 };

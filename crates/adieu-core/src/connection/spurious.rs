@@ -1,5 +1,5 @@
-//! Whether a timeout was needed (RFC 5682; B-FRTO): a path may only have paused. While new data can be sent the answers to
-//! it tell (F-RTO); later, when the FIN is on its way, timestamps and reports of duplicates do.
+//! Whether a timeout was needed (RFC 5682; B-FRTO): a path may only have paused. While new data can be sent the answers
+//! to it tell (F-RTO); later, when the FIN is on its way, timestamps and reports of duplicates do.
 
 use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
@@ -51,8 +51,8 @@ impl Digest for Timeout {
 }
 
 impl Connection {
-    /// The retransmission timer has fired: remembers what was before, and says whether only the front is to count as lost
-    /// until more is known. Not within a recovery, nor where there is nothing new to send (section 2.1, step 1).
+    /// The retransmission timer has fired: remembers what was before, and says whether only the front is to count as
+    /// lost until more is known. Not within a recovery, nor where there is nothing new to send (section 2.1, step 1).
     pub(super) fn note_timeout(&mut self, now: Now<'_>) -> bool {
         let (una, next, mss) = (self.send.una(), self.send.next(), u64::from(self.send.mss()));
         let fresh = !self.trouble.recovering && una >= self.trouble.recover;

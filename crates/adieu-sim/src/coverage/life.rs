@@ -169,8 +169,8 @@ pub(super) struct Lives {
     pub(super) state: Option<State>,
     /// An incarnation has begun whose SYN has not left yet.
     unsaid: bool,
-    /// The last incarnation was an attempt that has gone: a record that is there all of a sudden, because another program
-    /// has it from the one before, is of one before that.
+    /// The last incarnation was an attempt that has gone: a record that is there all of a sudden, because another
+    /// program has it from the one before, is of one before that.
     attempted: bool,
     /// Somebody has forged a segment: what it did is nobody's fault.
     pub(super) forged: bool,

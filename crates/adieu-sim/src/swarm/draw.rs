@@ -55,7 +55,7 @@ impl Plan {
             .map(|number| talk(&mut Dice::new(seed, TALKS + number as u64), number, span, reuse, &config))
             .collect();
         if wraps {
-            // Every connection begins at the same number: only a flow that comes once has a number of its own.
+            // Numbers that all connections count by: only a flow that comes once has some of its own.
             talks.iter_mut().for_each(|talk| talk.port = Port::Any);
         }
         // A connection that a cookie opens has no beginning that shows from outside, by which attempts with the same
@@ -81,11 +81,7 @@ impl Plan {
             }
         }
         let mut sky = Dice::new(seed, WEATHER);
-        // They are to wrap with one of the connections.
-        let when = talks[sky.index(talks.len())].at.as_micros() / 4;
-        let gone = u32::try_from(when & u128::from(u32::MAX)).unwrap_or(0);
-        let start = |sky: &mut Dice| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)).wrapping_sub(gone));
-        let initial = [0, 1].map(|_| (wraps && sky.chance(80)).then(|| start(&mut sky)));
+        let initial = starts(&mut sky, &talks, wraps);
         Self {
             seed,
             config,
@@ -509,6 +505,14 @@ fn talk(dice: &mut Dice, number: usize, span: Duration, reuse: bool, config: &[C
     }
     let at = dice.time(span);
     Talk { number, at, opener: dice.side(), port, programs, settings: [settings(dice), settings(dice)] }
+}
+
+/// Where numbers begin that are to wrap with one of the connections, by a clock of 4 us; as the secrets say otherwise.
+fn starts(sky: &mut Dice, talks: &[Talk], wraps: bool) -> [Option<Seq>; 2] {
+    let ticks = talks[sky.index(talks.len())].at.as_micros() / 4;
+    let gone = u32::try_from(ticks & u128::from(u32::MAX)).unwrap_or(0);
+    let start = |sky: &mut Dice| Seq(0_u32.wrapping_sub(sky.small_u32(1, 60_000)).wrapping_sub(gone));
+    [0, 1].map(|_| (wraps && sky.chance(80)).then(|| start(sky)))
 }
 
 /// Both ends close at nearly the same time, so that their FINs may cross (SC-1).

@@ -105,8 +105,9 @@ fn lose(rtt: u64, tail: Tail) -> [Duration; 2] {
     [again.since(first), answered.since(again)]
 }
 
-/// B-TLP-ARM, B-RACK-FIN: a last segment or a FIN that is lost goes again after at most two round trips and as much longer
-/// as an acknowledgment may be delayed, a FIN alone after two round trips; and is acknowledged one round trip later.
+/// B-TLP-ARM, B-RACK-FIN: a last segment or a FIN that is lost goes again after at most two round trips and as much
+/// longer as an acknowledgment may be delayed, a FIN alone after two round trips; and is acknowledged one round trip
+/// later.
 #[test]
 fn b_rack_fin_b_tlp_arm_a_lost_tail_goes_again_after_two_round_trips() {
     let mut table = String::from("RTT ms | lost            | again after ms | acknowledged after ms\n");
@@ -116,8 +117,8 @@ fn b_rack_fin_b_tlp_arm_a_lost_tail_goes_again_after_two_round_trips() {
             let micros = |time: Duration| super::grid::thousandths(u64::try_from(time.as_micros()).unwrap_or(0));
             let name = format!("{tail:?}");
             writeln!(table, "{rtt:6} | {name:15} | {:>14} | {:>21}", micros(again), micros(answered)).expect("room");
-            // A FIN's acknowledgment is never held back; what came before the tenth is acknowledged by then, and puts it
-            // off, but not beyond that.
+            // A FIN's acknowledgment is never held back; what came before the tenth is acknowledged by then, and puts
+            // it off, but not beyond that.
             let delay = if tail == Tail::Fin { 0 } else { ACK_DELAY };
             let most = ms(2 * rtt + delay).max(ms(FLOOR));
             assert!(again <= most, "{tail:?} at {rtt} ms: again after {again:?}, not {most:?}");

@@ -114,8 +114,8 @@ fn x_cubic_memory_is_given_back() {
     assert!(cubic.cubic.is_none());
 }
 
-/// B-CUBIC-CUT, RFC 9438 section 4.10: where HyStart++ has ended slow start nothing was lost: the curve is flat right there
-/// and bends upwards from there on.
+/// B-CUBIC-CUT, RFC 9438 section 4.10: where HyStart++ has ended slow start nothing was lost: the curve is flat right
+/// there and bends upwards from there on.
 #[test]
 fn b_cubic_cut_after_a_slow_start_without_loss_the_curve_begins_where_it_is() {
     let mut cubic = new(Algorithm::Cubic);

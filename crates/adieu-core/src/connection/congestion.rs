@@ -55,6 +55,11 @@ impl Congestion {
         Self { window, threshold: u32::MAX, credit: 0, mss, algorithm, cubic: None }
     }
 
+    /// Payload of a full segment.
+    pub(crate) fn mss(&self) -> u16 {
+        self.mss
+    }
+
     /// Bytes that may be in flight.
     pub(crate) fn window(&self) -> u64 {
         u64::from(self.window)

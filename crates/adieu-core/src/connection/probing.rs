@@ -161,6 +161,16 @@ impl Connection {
         }
     }
 
+    /// Segments of `mss` octets had arrived all the while: what made the path suspect was time, not their size.
+    pub(super) fn trust_path(&mut self, mss: u16) {
+        let doubted = self.path.as_ref().filter(|path| path.untried && path.high == path.whole);
+        let Some(whole) = doubted.map(|path| path.whole).filter(|_| mss > self.send.mss()) else { return };
+        if whole <= mss {
+            self.path = None;
+        }
+        self.set_mss(mss);
+    }
+
     /// Between two probes: as many round trips as there are segments in a window, so that probes are rare among the
     /// losses that congestion control allows (RFC 4821 section 7.6.1).
     fn search_pause(&self) -> Duration {

@@ -161,6 +161,7 @@ impl Connection {
         let Some(flight) = self.send.flight_mut() else { return };
         if let Some(timeout) = flight.timeout.take() {
             flight.revive();
+            self.trust_path(timeout.before.mss());
             self.congestion.restore(timeout.before);
             self.trouble.recover = una;
             self.trouble.recovering = false;

@@ -311,6 +311,32 @@ fn b_ecn_b_cubic_cut_an_echo_cuts_as_the_algorithm_does() {
     assert_eq!((s.info().congestion_window, s.info().slow_start_threshold), (1460, Some(2 * 1460)));
 }
 
+/// B-ECN, ZW-2: what waited after an echo, and was then sent as the probe of a closed window, goes again when the window
+/// opens.
+#[test]
+fn b_ecn_zw_2_an_echo_before_a_closed_window_holds_nothing_for_ever() {
+    let mut s = agreed(with(Ecn::Accept));
+    s.write(b"1234567");
+    s.take_one();
+    s.send(seg().seq(1).ack(8).win(0).flag(Flags::ECE));
+    s.write(b"abcdef");
+    s.expect_nothing();
+    for _ in 0..3 {
+        s.next_timer().expect("the window is probed");
+        assert_eq!(s.take_one().data, b"a");
+        s.send(seg().seq(1).ack(8).win(0).flag(Flags::ECE));
+    }
+    let opened = s.now;
+    s.send(seg().seq(1).ack(8).win(1000).flag(Flags::ECE));
+    let mut arrived = s.take();
+    while arrived.is_empty() && s.now.since(opened) < secs(60) {
+        s.next_timer().expect("something waits");
+        arrived = s.take();
+    }
+    let data: Vec<u8> = arrived.iter().flat_map(|seen| seen.data.clone()).collect();
+    assert_eq!(data, b"abcdef", "after {:?}", s.now.since(opened));
+}
+
 /// B-ECN: a loss in the window of an echo is the same congestion, and so is an echo in the window of a loss; CWR
 /// follows either, on new data, never on a resend.
 #[test]

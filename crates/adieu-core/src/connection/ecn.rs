@@ -156,8 +156,9 @@ impl Connection {
         self.ecn.hold();
     }
 
-    /// Whether new data waits because a single segment was too much. A FIN does not: it is no load.
+    /// Whether new data waits because a single segment was too much. A FIN does not: it is no load. Nor does what is in
+    /// flight, such as a probe of a closed window, and may have to go again.
     pub(super) fn is_held(&self) -> bool {
-        self.ecn.is_held() && self.send.unsent() > 0
+        self.ecn.is_held() && self.send.outstanding() == 0 && self.send.unsent() > 0
     }
 }

@@ -47,6 +47,7 @@ impl Connection {
         let fresh = self.send.una() >= self.ecn.heeded_to();
         self.congestion.on_timeout(in_flight, self.trouble.tries == 0 && fresh);
         self.ecn.reduced();
+        self.ecn.release();
         self.trouble.tries = self.trouble.tries.saturating_add(1);
         if self.trouble.tries == R1 {
             self.report_trouble(); // SHLD-9, TO-4
@@ -112,6 +113,7 @@ impl Connection {
         self.trouble.probes = self.trouble.probes.saturating_add(1);
         self.trouble.probed = true;
         self.rtt.back_off();
+        self.ecn.release(); // A retransmission time has passed.
         self.probe_due = true;
         self.arm_persist(now);
     }

@@ -311,8 +311,7 @@ fn b_ecn_b_cubic_cut_an_echo_cuts_as_the_algorithm_does() {
     assert_eq!((s.info().congestion_window, s.info().slow_start_threshold), (1460, Some(2 * 1460)));
 }
 
-/// B-ECN, ZW-2: what waited after an echo, and was then sent as the probe of a closed window, goes again when the window
-/// opens.
+/// B-ECN, ZW-2: what waited after an echo, and was then sent as the probe of a closed window, goes again when it opens.
 #[test]
 fn b_ecn_zw_2_an_echo_before_a_closed_window_holds_nothing_for_ever() {
     let mut s = agreed(with(Ecn::Accept));
@@ -335,6 +334,30 @@ fn b_ecn_zw_2_an_echo_before_a_closed_window_holds_nothing_for_ever() {
     }
     let data: Vec<u8> = arrived.iter().flat_map(|seen| seen.data.clone()).collect();
     assert_eq!(data, b"abcdef", "after {:?}", s.now.since(opened));
+}
+
+/// B-ECN, INV-19: a peer says ECE in all that it sends until it hears CWR. None of that puts a retransmission off.
+#[test]
+fn b_ecn_inv_19_echoes_put_off_no_retransmission() {
+    let mut s = agreed(with(Ecn::Accept));
+    s.write(b"1234567");
+    s.take_one();
+    s.send(seg().seq(1).ack(8).win(1000).flag(Flags::ECE));
+    s.write(b"abcdef");
+    let mut sent = s.take();
+    while sent.is_empty() {
+        s.next_timer().expect("the window is one segment, and the timer paces");
+        sent = s.take();
+    }
+    let left = s.now;
+    for at in 0..40 {
+        s.advance(ms(100));
+        s.send(seg().seq(1 + at).ack(8).win(1000).flag(Flags::ECE).data(b"x"));
+        if s.take().iter().any(|seen| seen.data == b"abcdef") {
+            break;
+        }
+    }
+    assert!(s.now.since(left) <= secs(2), "after {:?}", s.now.since(left));
 }
 
 /// B-ECN: a loss in the window of an echo is the same congestion, and so is an echo in the window of a loss; CWR

@@ -41,7 +41,8 @@ impl Connection {
             self.judge_probe(now, una, true); // With nothing outstanding it can only answer a needless probe.
             self.send.tidy();
         }
-        if echo {
+        // A peer that echoes in whatever it sends must not put off what is lost.
+        if echo && distance > 0 {
             self.hold_back(now);
         }
         if distance >= 0 && self.send.update_window(segment) {
